@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Both make .venv first if it is absent.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-synthetic test test-all check format bench clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Stillhouse needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about 2 minutes, 2.7 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $(READY)
+
+install: $(READY) ## make .venv and install the exact tested set
+
+demo: $(READY) ## from real footage to a promoted model and new video
+	@$(BIN)/stillhouse demo
+
+demo-synthetic: $(READY) ## the same road over a generated archive with known truth
+	@$(BIN)/stillhouse --home .stillhouse-synthetic demo --synthetic
+
+check: $(READY) ## lint, format, types, the arrow between the rooms
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+test: check ## check, then the tests (minutes)
+	@$(BIN)/python -m pytest -m "not long"
+
+test-all: check ## check, then every test, the long ones too
+	@$(BIN)/python -m pytest
+
+format: $(READY) ## put the code into the house format
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY) ## measured ratios: decoding against ffmpeg, the road's busy share, start-up, memory
+	@$(BIN)/python tests/bench/bench_decode.py
+	@$(BIN)/python tests/bench/bench_road.py
+
+clean: ## remove the demo's home and caches, keep .venv
+	rm -rf .stillhouse .stillhouse-synthetic .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

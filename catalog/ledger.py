@@ -1,0 +1,66 @@
+"""The ledger of one flow run: what came in, what became of it, and the law that it adds up.
+
+Reads and writes nothing itself; `Ledger.row` is a row of the table `runs`, `Ledger.report` the
+object that `--json` prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from infra.errors import ConservationError
+
+
+@dataclass
+class Ledger:
+    """Counts of one flow run. Inputs are files, features, models or generations, by flow.
+
+    done: made in this run; cached: already there and current; quarantined: refused, with a reason
+    on record; failed: could not be tried (permission, lost worker); pending: left for a later run.
+    """
+
+    inputs: int = 0
+    done: int = 0
+    cached: int = 0
+    quarantined: int = 0
+    failed: int = 0
+    pending: int = 0
+    frames_header: int = 0
+    frames_decoded: int = 0
+    frames_bad: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    extra: dict[str, int | float | str | list[str]] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Hold the conservation law.
+
+        Raises:
+            ConservationError: naming the counts, if inputs are not the sum of their outcomes.
+        """
+        outcomes = self.done + self.cached + self.quarantined + self.failed + self.pending
+        if outcomes != self.inputs:
+            raise ConservationError(
+                f"{self.inputs} inputs, but {self.done} done + {self.cached} cached + "
+                f"{self.quarantined} quarantined + {self.failed} failed + {self.pending} pending "
+                f"= {outcomes}.",
+                command="stillhouse show runs",
+            )
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 3 done with quarantine, 1 something failed or was left."""
+        if self.failed or self.pending:
+            return 1
+        return 3 if self.quarantined else 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing needed doing."""
+        return self.inputs > 0 and self.done == 0 and self.failed == 0 and self.pending == 0
+
+    def counts(self) -> dict[str, int | float]:
+        """Return every count by its name in the contract."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}

@@ -1,0 +1,1 @@
+"""catalog.schemas: every table, one file each, declared once; `registry.py` lists them."""

@@ -1,0 +1,137 @@
+"""Every error Stillhouse raises by name. Reads and writes nothing.
+
+One root; leaves are named by the situation. A leaf's docstring is its remedy, the message
+is one clear sentence, and `command` is what the user can run next.
+"""
+
+from __future__ import annotations
+
+
+class StillhouseError(Exception):
+    """Something the user can act on; the command prints it as one sentence, no traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip from a Ray worker with the command kept."""
+        return (_rebuild, (type(self), str(self), self.command))
+
+
+def _rebuild(kind: type[StillhouseError], message: str, command: str | None) -> StillhouseError:
+    return kind(message, command=command)
+
+
+class UsageError(StillhouseError):
+    """The request itself is wrong: correct the argument named in the message."""
+
+    exit_code = 2
+
+
+class ArchiveNotFoundError(UsageError):
+    """No such folder: check the path, and that the disk is mounted."""
+
+
+class ArchiveUnreadableError(StillhouseError):
+    """The folder or file exists but may not be read: mend its permissions."""
+
+
+class ArchiveEmptyError(UsageError):
+    """The archive holds no file to ingest: name another folder."""
+
+
+class UnknownViewError(UsageError):
+    """No view of that name: `stillhouse extract --help` lists them."""
+
+
+class UnknownPresetError(UsageError):
+    """No preset of that name: `stillhouse distill --help` lists them."""
+
+
+class UnknownApplicationError(UsageError):
+    """No application of that name: `stillhouse generate --help` lists them."""
+
+
+class UnknownTableError(UsageError):
+    """No table of that name: `stillhouse show` lists them."""
+
+
+class SelectionInvalidError(UsageError):
+    """The SQL does not run or gives no clip_id column: try it with `stillhouse sql`."""
+
+
+class SelectionEmptyError(UsageError):
+    """The selection matches nothing: try it with `stillhouse sql`."""
+
+
+class CatalogEmptyError(StillhouseError):
+    """Nothing has been ingested yet: run `stillhouse ingest FOLDER`."""
+
+
+class ConservationError(StillhouseError):
+    """Inputs are not the sum of their outcomes: a defect of Stillhouse, please report it."""
+
+
+class SplitImpossibleError(StillhouseError):
+    """Too few unrelated sessions to hold one out: ingest another recording."""
+
+
+class NoChampionError(StillhouseError):
+    """No model has been promoted: run `stillhouse distill` and `stillhouse promote`."""
+
+
+class ModelNotFoundError(StillhouseError):
+    """The registry has no such model version: `stillhouse show models` lists them."""
+
+
+class ModelInvalidError(StillhouseError):
+    """The model's files do not fit its config or digest: register it again."""
+
+
+class MissingBaselineError(StillhouseError):
+    """A result came without its baselines: a result without its baseline is not a result."""
+
+
+class TrainingDivergedError(StillhouseError):
+    """The loss became NaN or infinite: lower the learning rate."""
+
+
+class AssetMissingError(StillhouseError):
+    """A pinned file is not in the cache: run `stillhouse assets fetch`."""
+
+
+class AssetCorruptError(StillhouseError):
+    """A fetched file is not the pinned one: run `stillhouse assets fetch --force`."""
+
+
+class DiskFullError(StillhouseError):
+    """The disk is full: free space, run the same command again; nothing half written counts."""
+
+
+class HomeNotWritableError(StillhouseError):
+    """The home folder cannot be written: set STILLHOUSE_HOME to one that can."""
+
+
+class MediaError(StillhouseError):
+    """One file or clip cannot be read as video; it goes to quarantine with `reason`.
+
+    `reason` is a stable word for tables and tests (`not_a_video`, `no_video_stream`,
+    `empty_file`, `no_frames`, `decode_timeout`, `decoder_crashed`, `limit_pixels`, ...).
+    """
+
+    def __init__(
+        self, message: str, *, reason: str = "unreadable", command: str | None = None
+    ) -> None:
+        super().__init__(message, command=command)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the reason on the trip between processes."""
+        return (_rebuild_media, (type(self), str(self), self.reason))
+
+
+def _rebuild_media(kind: type[MediaError], message: str, reason: str) -> MediaError:
+    return kind(message, reason=reason)

@@ -1,0 +1,115 @@
+"""Settings: the only reader of the environment.
+
+Reads `STILLHOUSE_*` variables; writes nothing but the environment of this process
+(`Settings.prepare_process`). Settings enter at the top (command, flows) and travel as arguments.
+They hold no secrets: Prefect shows parameters to whoever opens its page.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# No call leaves the machine unless asked, nothing is unpickled, libraries keep to one thread in
+# each worker (decoder threads x torch threads x processes is the usual way to lose a machine).
+PROCESS_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "OPENVINO_TELEMETRY_OPT_OUT": "1",
+    # Activations over 32 MiB are page-faulted on every call without these (1.55 x at batch 64).
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "2147483648",
+}
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between a laptop and a cluster, with its unit.
+
+    Each field is set by `STILLHOUSE_<NAME>`; `home` also by `--home`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="STILLHOUSE_", extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".stillhouse"), description="catalog, models, assets and state")
+    catalog_uri: str | None = Field(None, description="catalog elsewhere than home/catalog")
+    mlflow_tracking_uri: str | None = Field(None, description="MLflow elsewhere than home/mlflow")
+    ray_address: str | None = Field(None, description="a Ray cluster; None starts a local one")
+    cpus: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    object_store_bytes: int = Field(256 << 20, ge=80 << 20, description="of a local Ray")
+
+    clip_max_ns: int = Field(2_000_000_000, gt=0, description="longest clip")
+    clip_min_ns: int = Field(320_000_000, gt=0, description="a shorter remainder gives no clip")
+    grid_step_ns: int = Field(80_000_000, gt=0, description="the session grid: 12.5 per second")
+    heldout_fraction: float = Field(0.4, gt=0, lt=1, description="of unrelated session groups")
+
+    max_file_bytes: int = Field(1 << 40, gt=0, description="a larger file is refused")
+    max_pixels: int = Field(8192 * 8192, gt=0, description="a larger frame is refused")
+    max_frames: int = Field(50_000_000, gt=0, description="a longer recording is refused")
+    scan_timeout_s: float = Field(3600.0, gt=0, description="deadline of one recording's scan")
+    batch_clips: int = Field(16, ge=1, description="clips one worker takes at a time")
+    min_free_bytes: int = Field(64 << 20, description="stop before the disk is this full")
+
+    @cached_property
+    def root(self) -> Path:
+        """Home as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def catalog(self) -> str:
+        """Folder or URI of the catalog's tables."""
+        return self.catalog_uri or str(self.root / "catalog")
+
+    @property
+    def assets(self) -> Path:
+        """Folder of fetched and verified assets."""
+        return self.root / "assets"
+
+    @property
+    def generations(self) -> Path:
+        """Folder of generated video."""
+        return self.root / "generations"
+
+    @property
+    def state(self) -> Path:
+        """Folder of locks, Ray's and Prefect's own files, and unfinished work."""
+        return self.root / "state"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking and registry URI."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Folder of MLflow's artifacts when no server is set."""
+        return self.root / "mlflow" / "artifacts"
+
+    def prepare_process(self) -> None:
+        """Set this process's environment before Prefect, Ray, MLflow or torch are imported.
+
+        What the user has set already is kept, save that Prefect's state lives in our home.
+        """
+        for name, value in PROCESS_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
+        os.environ.setdefault("MLFLOW_TRACKING_URI", self.tracking_uri)
+        if self.ray_address is None:
+            # A local Ray listens on loopback for this one run; clusters keep token auth on.
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+
+def load_settings(home: Path | str | None = None) -> Settings:
+    """Read the settings from the environment, with `home` replaced if given."""
+    return Settings() if home is None else Settings(home=Path(home))

@@ -1,0 +1,90 @@
+"""One flow run from start to its row in the ledger: time, memory, counts, the conservation law.
+
+Writes one row of the table `runs`; reads the flow run's id from Prefect.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from prefect.runtime import flow_run
+
+from catalog.ledger import Ledger
+from catalog.schemas.runs import RUNS
+from catalog.store import Catalog
+from infra.observability import PeakMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from infra.settings import Settings
+
+
+class FlowRun:
+    """What one run of a flow is doing: its id, its counts, its catalog."""
+
+    def __init__(self, flow: str, settings: Settings) -> None:
+        self.flow = flow
+        self.settings = settings
+        self.catalog = Catalog(settings.catalog)
+        self.ledger = Ledger()
+        # Outside Prefect (a test of one task) a run has an id of its own.
+        self.flow_run_id: str = flow_run.id or str(uuid4())
+        self.report: dict[str, Any] = {}
+
+
+@contextmanager
+def flow_record(
+    flow: str, settings: Settings, parameters: Mapping[str, object]
+) -> Iterator[FlowRun]:
+    """Measure a flow, hold the law at its end, write its row, and fill `run.report`.
+
+    A flow that raises leaves a row with status `failed` and what was counted so far, and the
+    error goes on.
+
+    Raises:
+        ConservationError: if inputs are not the sum of their outcomes.
+    """
+    run = FlowRun(flow, settings)
+    started_ns = time.time_ns()
+    with PeakMemory() as memory:
+        try:
+            yield run
+        except BaseException:
+            _close(run, "failed", parameters, started_ns, memory.peak_rss_bytes)
+            raise
+    _close(run, "done", parameters, started_ns, memory.peak_rss_bytes)
+    run.ledger.check()
+
+
+def _close(
+    run: FlowRun, status: str, parameters: Mapping[str, object], started_ns: int, peak: int
+) -> None:
+    ledger = run.ledger
+    ended_ns = time.time_ns()
+    ledger.seconds = round((ended_ns - started_ns) / 1e9, 3)
+    ledger.peak_rss_bytes = peak
+    snapshot = run.catalog.snapshot()
+    row = {
+        **ledger.counts(),
+        "flow_run_id": run.flow_run_id,
+        "flow": run.flow,
+        "status": status,
+        "snapshot": json.dumps(snapshot.versions, sort_keys=True),
+        "parameters": json.dumps(dict(parameters), sort_keys=True, default=str),
+        "started_ns": started_ns,
+        "ended_ns": ended_ns,
+        "version": version("stillhouse"),
+    }
+    run.catalog.commit(RUNS, [row])
+    run.report = {
+        "flow_run_id": run.flow_run_id,
+        "snapshot": snapshot.versions,
+        **ledger.counts(),
+        **ledger.extra,
+    }

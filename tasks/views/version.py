@@ -1,0 +1,81 @@
+"""The version of a view: a digest of everything that can change what it computes.
+
+version = digest(parameters x transitive source of the view x weight digests x decoder build).
+Reads our own source files; writes nothing. Comments, docstrings and layout are left out of the
+source, so that explaining a view better does not recompute an archive.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.ids import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tasks.views.view import ViewKind
+
+ROOT = Path(__file__).parents[2]
+# Where a view runs (infra) and how its rows are kept (catalog) do not change what it computes.
+ROOMS = ("tasks", "models")
+
+
+def view_version(kind: ViewKind, weights: Mapping[str, str], decoder_build: str) -> str:
+    """Return the version of a view as a short hex digest.
+
+    `weights` maps each of its assets to the digest that the asset list pins.
+    """
+    return digest("view", *key_parts(kind, weights, decoder_build).values())[:16]
+
+
+def key_parts(kind: ViewKind, weights: Mapping[str, str], decoder_build: str) -> dict[str, str]:
+    """Return what the version is made of, by name: what `explain` compares."""
+    spec = kind.spec
+    return {
+        "parameters": digest(spec.name, sorted((k, str(v)) for k, v in spec.parameters.items())),
+        "source": digest(*source_parts(type(kind).__module__)),
+        "weights": digest(*[f"{name}={weights[name]}" for name in sorted(spec.assets)]),
+        "decoder": decoder_build,
+    }
+
+
+@cache
+def source_parts(module: str) -> tuple[str, ...]:
+    """Return the code of a module and of every module of ours that it imports, in name order."""
+    pending, found = [module], {}
+    while pending:
+        name = pending.pop()
+        path = ROOT / (name.replace(".", "/") + ".py")
+        if name in found or not path.exists():
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found[name] = ast.dump(_without_docstrings(tree))
+        pending += _imports(tree)
+    return tuple(f"{name}:{found[name]}" for name in sorted(found))
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name.split(".")[0] in ROOMS]
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return tree
