@@ -135,3 +135,7 @@ class MediaError(StillhouseError):
 
 def _rebuild_media(kind: type[MediaError], message: str, reason: str) -> MediaError:
     return kind(message, reason=reason)
+
+
+class TableMismatchError(StillhouseError):
+    """Rows, or a stored table, do not fit the declared schema: please report it as a defect."""

@@ -88,7 +88,7 @@ def _primary_members(
 def _session_members(
     primary: dict[str, str], recordings: dict[str, list[dict[str, Any]]]
 ) -> dict[str, list[tuple[Place, str, dict[str, Any]]]]:
-    """Return `{session name: [(place, member, recording)]}`; further streams are further cameras."""
+    """Return `{session name: [(place, member, recording)]}`; more streams are more cameras."""
     found: dict[str, list[tuple[Place, str, dict[str, Any]]]] = defaultdict(list)
     for member, place in places(sorted(primary)).items():
         for row in recordings[primary[member]]:

@@ -1,0 +1,59 @@
+"""Which rows are new: neither stored under the same key nor named twice in one batch.
+
+Reads the key columns of stored Parquet files; writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from catalog.table import Table
+
+
+def new_rows(table: Table, keys: pa.Table, stored: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the positions of new rows, ascending; of equal keys in a batch the first counts.
+
+    `keys` holds the key columns of the batch, `stored` the files to look in. Null equals null.
+    A table without a key is a log: all its rows are new.
+    """
+    if not table.key:
+        return np.arange(keys.num_rows, dtype=np.int64)
+    names = list(table.key)
+    batch = keys.select(names).append_column(
+        "position", pa.array(np.arange(keys.num_rows, dtype=np.int64))
+    )
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.register("batch", batch)
+        query = f"""
+            select min(position) as position from batch
+            group by {", ".join(f'"{name}"' for name in names)}
+            order by position"""  # noqa: S608 - names are those of our own schema
+        if stored:
+            # Stored keys stream past the batch's small hash table, never the other way round.
+            same = " and ".join(
+                f'stored."{name}" {_equality(table, name)} batch."{name}"' for name in names
+            )
+            query = f"""
+                with stored as (
+                    from read_parquet($files, union_by_name=true, hive_partitioning=false)
+                ), fresh as ({query}), known as (
+                    select distinct batch.position from batch semi join stored on {same}
+                )
+                select position from fresh anti join known using (position) order by position"""  # noqa: S608
+        parameters = {"files": list(stored)} if stored else None
+        found = connection.sql(query, params=parameters).to_arrow_table()
+    return np.asarray(found["position"].to_numpy(), dtype=np.int64)
+
+
+def _equality(table: Table, name: str) -> str:
+    # The plain comparison is the faster one and enough where no null can be.
+    return "is not distinct from" if table.schema.field(name).nullable else "="

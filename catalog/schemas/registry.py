@@ -1,0 +1,52 @@
+"""The list of tables, in the order in which a flow commits them. Reads and writes nothing.
+
+What is referred to stands before what refers to it. Writers commit in this order and snapshots
+are taken in the opposite one, so a snapshot never holds a row whose reference it does not hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from catalog.schemas.clips import CLIPS
+from catalog.schemas.features import FEATURES
+from catalog.schemas.files import FILES
+from catalog.schemas.generations import GENERATIONS
+from catalog.schemas.quarantine import QUARANTINE
+from catalog.schemas.recordings import RECORDINGS
+from catalog.schemas.runs import RUNS
+from catalog.schemas.sessions import SESSIONS
+from catalog.schemas.shots import SHOTS
+from infra.errors import UnknownTableError
+
+if TYPE_CHECKING:
+    from catalog.table import Table
+
+TABLES = {
+    table.name: table
+    for table in (
+        RECORDINGS,
+        SESSIONS,
+        SHOTS,
+        CLIPS,
+        QUARANTINE,
+        FILES,
+        FEATURES,
+        GENERATIONS,
+        RUNS,
+    )
+}
+
+
+def table_named(name: str) -> Table:
+    """Return a table by its name.
+
+    Raises:
+        UnknownTableError: naming the tables there are.
+    """
+    if name not in TABLES:
+        raise UnknownTableError(
+            f"There is no table {name}: there are {', '.join(sorted(TABLES))}.",
+            command="stillhouse show",
+        )
+    return TABLES[name]

