@@ -76,7 +76,7 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
     path = f"{folder}{uuid4().hex}.parquet"
     system, root = filesystem(table_uri(catalog_uri, table))
     whole = f"{root}/{path}"
-    with disk_errors():
+    with disk_errors(catalog_uri):
         system.create_dir(f"{root}/{folder}", recursive=True)
         try:
             pq.write_table(

@@ -31,26 +31,24 @@ def new_rows(table: Table, keys: pa.Table, stored: Sequence[str]) -> npt.NDArray
     batch = keys.select(names).append_column(
         "position", pa.array(np.arange(keys.num_rows, dtype=np.int64))
     )
+    firsts = batch.group_by(names).aggregate([("position", "min")])["position_min"].to_numpy()
+    known = _stored_rows(table, batch, stored) if stored and keys.num_rows else firsts[:0]
+    return np.setdiff1d(firsts, known)
+
+
+def _stored_rows(table: Table, batch: pa.Table, stored: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the positions of those rows of a batch whose key is stored."""
+    same = " and ".join(
+        f'stored."{name}" {_equality(table, name)} batch."{name}"' for name in table.key
+    )
+    query = f"""
+        select batch.position
+        from batch
+        semi join read_parquet($files, union_by_name=true, hive_partitioning=false) as stored
+        on {same}"""  # noqa: S608 - the names are those of our own schema
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         connection.register("batch", batch)
-        query = f"""
-            select min(position) as position from batch
-            group by {", ".join(f'"{name}"' for name in names)}
-            order by position"""  # noqa: S608 - names are those of our own schema
-        if stored:
-            # Stored keys stream past the batch's small hash table, never the other way round.
-            same = " and ".join(
-                f'stored."{name}" {_equality(table, name)} batch."{name}"' for name in names
-            )
-            query = f"""
-                with stored as (
-                    from read_parquet($files, union_by_name=true, hive_partitioning=false)
-                ), fresh as ({query}), known as (
-                    select distinct batch.position from batch semi join stored on {same}
-                )
-                select position from fresh anti join known using (position) order by position"""  # noqa: S608
-        parameters = {"files": list(stored)} if stored else None
-        found = connection.sql(query, params=parameters).to_arrow_table()
+        found = connection.sql(query, params={"files": list(stored)}).to_arrow_table()
     return np.asarray(found["position"].to_numpy(), dtype=np.int64)
 
 

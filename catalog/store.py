@@ -29,6 +29,7 @@ from catalog.ids import digest
 from catalog.known import new_rows
 from catalog.snapshot import Snapshot
 from catalog.table import conform
+from infra.errors import HomeNotWritableError
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Catalog:
         at once keeps every commit whole but may store a key twice.
         """
         if self._lock is None:
-            with disk_errors():
+            with disk_errors(self.uri):
                 self._lock = FileLock(self._lock_path(), poll_interval=LOCK_POLL_S)
         with self._lock:
             yield
@@ -168,5 +169,11 @@ class Catalog:
     def _lock_path(self) -> str:
         if "://" in self.uri:
             return str(Path(gettempdir()) / f"stillhouse-{digest(self.uri)}.lock")
-        Path(self.uri).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(self.uri).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise HomeNotWritableError(
+                f"The catalog cannot be made at {self.uri}: a file is in the way.",
+                command="export STILLHOUSE_HOME=/a/folder/of/yours",
+            ) from error
         return str(Path(self.uri) / ".lock")

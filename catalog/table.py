@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from infra.errors import TableMismatchError
@@ -103,7 +104,7 @@ def conform(table: Table, rows: Rows) -> pa.Table:
         try:
             if not isinstance(rows, pa.Table):
                 values = [row.get(field.name) for row in rows]
-                _refuse_unknown_names(field.type, values, place)
+                _refuse_silent_changes(field.type, values, place)
                 values = pa.array(values, field.type)
             elif field.name in given:
                 values = rows.column(field.name).cast(field.type)
@@ -135,18 +136,28 @@ def _refuse_nulls(field: pa.Field, values: Any, place: str) -> None:  # noqa: AN
                 _refuse_nulls(child, present.field(index), f"{place}.{child.name}")
 
 
-def _refuse_unknown_names(kind: pa.DataType, values: Sequence[Any], place: str) -> None:
-    """Look for names inside structs that Arrow would drop without a word."""
+def _refuse_silent_changes(kind: pa.DataType, values: Sequence[Any], place: str) -> None:
+    """Look for what Arrow takes without a word: floats cut to integers, unknown names in structs.
+
+    Raises:
+        TypeError: a float for an integer.
+    """
     if pa.types.is_list(kind):
         flat = [item for value in values if value is not None for item in value]
-        if pa.types.is_nested(kind.value_type):
-            _refuse_unknown_names(kind.value_type, flat, f"{place}[]")
+        _refuse_silent_changes(kind.value_type, flat, f"{place}[]")
     elif pa.types.is_struct(kind):
         names = {child.name for child in kind}
-        for value in values:
-            unknown = sorted(set(value or ()) - names)
-            if unknown:
-                raise TableMismatchError(f"{place} has no {', '.join(unknown)}.")
+        given = [value for value in values if value is not None]
+        unknown = sorted({name for value in given for name in value} - names)
+        if unknown:
+            raise TableMismatchError(f"{place} has no {', '.join(unknown)}.")
+        for child in kind:
+            inside = [value.get(child.name) for value in given]
+            _refuse_silent_changes(child.type, inside, f"{place}.{child.name}")
+    elif pa.types.is_integer(kind):
+        cut = next((value for value in values if isinstance(value, float | np.floating)), None)
+        if cut is not None:
+            raise TypeError(f"{place} got {cut!r}")
 
 
 def _require_storable(kind: pa.DataType, place: str) -> None:

@@ -81,7 +81,7 @@ def append(
         )
         for file in files
     ]
-    with _storage_errors():
+    with _storage_errors(catalog_uri):
         log = _create(catalog_uri, table) if log is None else log
         _evolve(table, log)
         log.create_write_transaction(
@@ -132,9 +132,9 @@ def _evolve(table: Table, log: DeltaTable) -> None:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def _storage_errors(catalog_uri: str) -> Iterator[None]:
     """Give delta-rs's errors the number that the operating system gave them."""
-    with disk_errors():
+    with disk_errors(catalog_uri):
         try:
             yield
         except (OSError, DeltaError) as error:

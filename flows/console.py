@@ -32,7 +32,7 @@ class Console:
         from pydantic import ValidationError
 
         from infra.errors import UsageError
-        from infra.observability import start_logging
+        from infra.observability import configure_logging
         from infra.settings import load_settings
 
         try:
@@ -44,7 +44,7 @@ class Console:
                 command="stillhouse doctor",
             ) from error
         settings.prepare_process()
-        start_logging()
+        configure_logging()
         return settings
 
     @property

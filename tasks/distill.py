@@ -114,7 +114,6 @@ def train_and_judge(work: Work) -> Iterator[dict[str, Any]]:
     import torch
 
     from models import weights
-    from models.superresolution import SuperResolution
     from tasks.evaluate import evaluate_superresolution, sample_picture
     from tasks.train import Trained, train_superresolution
     from tasks.windows import heldout_clips, training_windows
@@ -133,9 +132,7 @@ def train_and_judge(work: Work) -> Iterator[dict[str, Any]]:
     if trained is None:  # pragma: no cover  the generator's contract
         raise RuntimeError("training ended without a model")
     del windows
-    model = SuperResolution(trained.config)
-    model.load_state_dict(trained.state)
-    model.eval()
+    model = trained.model()
     digest = weights.save(Path(work.folder), model)
     judged = list(heldout_clips(plan.heldout, JUDGED_FRAMES, JUDGED_CLIPS))
     evaluation = evaluate_superresolution(model, judged)
@@ -158,7 +155,7 @@ def distill_model(plan: DistillPlan, run: FlowRun) -> dict[str, Any]:
     The version carries its key as a tag from the moment it exists, so a run that is killed
     before that leaves nothing that could be mistaken for a model.
     """
-    from tasks.evaluate import Evaluation
+    from tasks.evaluation import Evaluation
 
     settings = run.settings
     connect(settings)
@@ -205,7 +202,7 @@ def distill_model(plan: DistillPlan, run: FlowRun) -> dict[str, Any]:
 
 def describe(settings: Settings, version: int) -> dict[str, Any]:
     """Return a model version as the contract's distill object, from what the registry holds."""
-    from tasks.evaluate import Evaluation
+    from tasks.evaluation import Evaluation
 
     info = registry.version_info(settings, MODEL_NAME, version)
     evaluation = Evaluation.from_json(

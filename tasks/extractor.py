@@ -15,7 +15,7 @@ import numpy as np
 
 from catalog.schemas.features import FEATURES
 from catalog.span import grid
-from catalog.store import WrittenFile, write_file
+from catalog.datafile import WrittenFile, write_file
 from infra.errors import MediaError
 from tasks.decode import Scale, sample
 from tasks.views.catalogue import VIEWS
@@ -42,8 +42,9 @@ class ClipWork:
     ) -> dict[str, Any]:
         """Return the quarantine row that says why one view of this clip could not be had."""
         return {
-            "item_id": f"{self.clip.clip_id}/{self.clip.camera_id}/{view}/{version}",
-            "kind": "feature",
+            "item_id": self.clip.clip_id,
+            "camera_id": self.clip.camera_id,
+            "kind": "clip",
             "stage": "extract",
             "reason": reason,
             "detail": detail,
@@ -52,6 +53,7 @@ class ClipWork:
             "version": version,
             "start_ns": self.clip.span.start_ns,
             "end_ns": self.clip.span.end_ns,
+            "frames": 0,
             "flow_run_id": flow_run_id,
             "seen_ns": seen_ns,
         }
@@ -96,20 +98,14 @@ class Extractor:
         except MediaError as refused:
             # The rest of this recording cannot be read: what came before it is kept.
             handled = {(r["clip_id"], r["view"]) for group in rows.values() for r in group}
-            handled |= {(r["item_id"].split("/")[0], r["view"]) for r in found.quarantine}
+            handled |= {(r["item_id"], r["view"]) for r in found.quarantine}
             for work in batch:
                 for view, version in work.views:
                     if (work.clip.clip_id, view) not in handled:
                         self._refuse(work, view, version, refused.reason, str(refused), found)
         since = time.thread_time()
-        for (view, version), group in rows.items():
-            written = write_file(
-                FEATURES,
-                group,
-                self._settings.catalog,
-                partition={"view": view, "version": version},
-            )
-            found.files.append(written)
+        for group in rows.values():
+            found.files.append(write_file(FEATURES, group, self._settings.catalog))
             found.done += len(group)
         found.spent("write", since)
         return found

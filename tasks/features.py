@@ -68,9 +68,9 @@ def plan_features(view_names: Sequence[str], run: FlowRun) -> FeaturePlan:
     """
     versions = view_versions(view_names)
     snapshot = run.catalog.snapshot()
-    wanted = {"views": list(versions), "versions": list(versions.values())}
-    (counts,) = rows(snapshot, "feature_counts", wanted)
-    if counts["wanted"] == 0:
+    wanted = {"views": list(versions), "versions": list(versions.values()), "clip_ids": None}
+    state = rows(snapshot, "feature_state", wanted)
+    if not state:
         raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
     by_clip = groupby(
         rows(snapshot, "missing_features", wanted),
@@ -82,9 +82,9 @@ def plan_features(view_names: Sequence[str], run: FlowRun) -> FeaturePlan:
         views = tuple((row["view"], row["version"]) for row in missing)
         work.append(ClipWork(clip_source(missing[0]), views))
     plan = FeaturePlan(versions, work)
-    run.ledger.inputs = counts["wanted"]
-    run.ledger.cached = counts["cached"]
-    run.ledger.quarantined = counts["wanted"] - counts["cached"] - plan.missing
+    run.ledger.inputs = sum(view["wanted"] for view in state)
+    run.ledger.cached = sum(view["cached"] for view in state)
+    run.ledger.quarantined = sum(view["quarantined"] for view in state)
     return plan
 
 

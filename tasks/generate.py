@@ -14,7 +14,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
-from catalog.query import rows, selection
+from catalog.query import rows
+from catalog.usersql import Choice, selection
 from catalog.schemas.generations import GENERATIONS
 from catalog.schemas.quarantine import QUARANTINE
 from infra import registry
@@ -22,13 +23,15 @@ from infra.errors import SelectionEmptyError, UnknownApplicationError
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
 from tasks.generator import Generator, Made, Request
+from tasks.presets import MODEL_NAME
 from tasks.sources import clip_source
 
 if TYPE_CHECKING:
     from infra.registry import ModelVersion
     from tasks.run_record import FlowRun
 
-APPLICATIONS = {"super-resolution": "super-resolution"}
+# Each application and the registered model that serves it.
+APPLICATIONS = {"super-resolution": MODEL_NAME}
 STAGE = "generate"
 
 
@@ -59,7 +62,7 @@ def plan_generations(
             command=f"stillhouse generate {next(iter(APPLICATIONS))}",
         )
     snapshot = run.catalog.snapshot()
-    wanted = selection(snapshot, select)
+    wanted = set(selection(snapshot, select))
     model = registry.resolve(
         run.settings, model_uri or f"models:/{APPLICATIONS[application]}@champion"
     )
@@ -67,12 +70,9 @@ def plan_generations(
     made = {row["generation_id"]: row for row in rows(snapshot, "made_generations", {})}
     requests, cached = [], 0
     for row in rows(snapshot, "clip_sources", {}):
-        if (row["clip_id"], None) not in wanted and (
-            row["clip_id"],
-            row["camera_id"],
-        ) not in wanted:
-            continue
         clip = clip_source(row)
+        if wanted.isdisjoint({Choice(clip.clip_id), Choice(clip.clip_id, clip.camera_id)}):
+            continue
         generation_id = ids.digest(
             "generation", application, model.digest, clip.clip_id, clip.camera_id, parameters
         )
@@ -88,6 +88,8 @@ def plan_generations(
                 height=row["height"],
                 color_space=row["color_space"],
                 color_range=row["color_range"],
+                rate=(row["rate_num"], row["rate_den"]),
+                time_base=(row["time_base_num"], row["time_base_den"]),
                 input_side=input_side,
                 target=str(target),
             )
@@ -149,6 +151,7 @@ def make_generations(application: str, plan: GeneratePlan, run: FlowRun) -> list
                             "member": request.clip.source.uri,
                             "start_ns": request.clip.span.start_ns,
                             "end_ns": request.clip.span.end_ns,
+                            "frames": 0,
                             "flow_run_id": run.flow_run_id,
                             "seen_ns": time.time_ns(),
                         }

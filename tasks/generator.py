@@ -47,6 +47,8 @@ class Request:
     height: int
     color_space: str | None
     color_range: str | None
+    rate: tuple[int, int]
+    time_base: tuple[int, int]
     input_side: int | None
     target: str
 
@@ -125,7 +127,8 @@ class Generator:
         written = write_video(
             Path(request.target),
             video(),
-            rate=Fraction(30),
+            rate=Fraction(*request.rate) if all(request.rate) else 25,
+            time_base=request.time_base,
             color_space=request.color_space,
             color_range=request.color_range,
             audio=AudioCopy(clip.source, clip.recording_span, clip.start_pts),

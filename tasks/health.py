@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from infra import assets
 from infra.errors import StillhouseError
+from tasks.presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,13 +95,13 @@ def _decoder(_: Settings) -> dict[str, Any]:
 
 
 def _precision(settings: Settings) -> dict[str, Any]:
-    from tasks.train import cpu_precision
+    from models.precision import cpu_precision
 
     return _check("training", f"{cpu_precision()} on {settings.cpus} cores", ok=True)
 
 
 def _assets(settings: Settings) -> dict[str, Any]:
-    absent = [found.name for found in assets.listing(settings.assets) if not found.here]
+    absent = [a["name"] for a in assets.listing(settings.assets) if a["state"] != "present"]
     detail = f"absent: {', '.join(absent)}" if absent else "all fetched"
     return _check("assets", detail, ok=not absent, fix="stillhouse assets fetch")
 
@@ -121,7 +122,7 @@ def _champion(settings: Settings) -> dict[str, Any]:
     from infra import registry
 
     try:
-        found = registry.champion(settings, "super-resolution")
+        found = registry.champion(settings, MODEL_NAME)
     except StillhouseError as error:
         return _check("champion", str(error), ok=False, fix=error.command)
     return _check("champion", f"{found.name} v{found.version}", ok=True)

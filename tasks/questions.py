@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.query import named, select_user
+from catalog.query import named
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from catalog.table import describe
+from catalog.usersql import select_user
 from infra import assets
 from infra.errors import UnknownTableError
 from infra.observability import progress
@@ -77,18 +78,9 @@ def table_schema(what: str) -> dict[str, Any]:
 
 def asset_table(settings: Settings) -> dict[str, Any]:
     """Return every pinned asset: where it comes from, its licence, whether it is here."""
-    rows = [
-        (
-            a.name,
-            f"{a.package}=={a.version}",
-            a.licence,
-            f"{a.bytes / 1e6:.1f} MB",
-            "here" if a.here else "absent",
-            a.note,
-        )
-        for a in assets.listing(settings.assets)
-    ]
-    return {"columns": ["asset", "package", "licence", "size", "state", "what"], "rows": rows}
+    columns = ["name", "state", "package", "download_bytes", "licence", "about"]
+    rows = [[asset[name] for name in columns] for asset in assets.listing(settings.assets)]
+    return {"columns": columns, "rows": rows, "numbers": ["download_bytes"]}
 
 
 def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> dict[str, Any]:
@@ -97,16 +89,16 @@ def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> di
     Raises:
         AssetCorruptError: what came is not what is pinned.
     """
-    wanted = list(names) or [a.name for a in assets.listing(settings.assets)]
+    wanted = list(names) or [asset["name"] for asset in assets.listing(settings.assets)]
     rows = []
     with progress("fetch assets", len(wanted), "assets") as bar:
         for name in wanted:
             rows += [
-                (f.name, f.status, str(f.folder))
+                (f.name, f.status, len(f.files), f.bytes)
                 for f in assets.fetch([name], settings.assets, force=force)
             ]
             bar.advance(1)
-    return {"columns": ["asset", "status", "folder"], "rows": rows}
+    return {"columns": ["asset", "status", "files", "bytes"], "rows": rows}
 
 
 def _models(settings: Settings) -> dict[str, Any]:

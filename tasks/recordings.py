@@ -64,7 +64,6 @@ class Listing:
         before = self.known.get(entry.member)
         return (
             before is not None
-            and before.status != "gone"
             and (before.size_bytes, before.mtime_ns) == (entry.size_bytes, entry.mtime_ns)
         )
 
@@ -72,9 +71,7 @@ class Listing:
     def gone(self) -> list[Known]:
         """Members that were there and are no more."""
         return [
-            known
-            for member, known in sorted(self.known.items())
-            if member not in self.entries and known.status != "gone"
+            known for member, known in sorted(self.known.items()) if member not in self.entries
         ]
 
 
@@ -89,7 +86,7 @@ def list_files(location: str, run: FlowRun) -> Listing:
     require_entries(entries, location)
     uri = archive_uri(location)
     known = {
-        row["member"]: Known(**row)
+        row["member"]: Known(**{name: row[name] for name in Known.__slots__})
         for row in rows(run.catalog.snapshot(), "known_files", {"archive_uri": uri})
     }
     listing = Listing(uri, entries, known)
@@ -269,6 +266,7 @@ def _quarantine(
         "item_id": file_id,
         "kind": kind,
         "stage": STAGE,
+        "frames": 0,
         "reason": reason,
         "detail": detail,
         "archive_uri": entry.archive_uri,

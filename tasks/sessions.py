@@ -41,10 +41,13 @@ def form_sessions(listing: Listing, run: FlowRun) -> None:
     members = _session_members(primary, recordings)
     takes = {name: _takes(parts) for name, parts in members.items()}
     session_ids = {name: _session_id(parts) for name, parts in takes.items()}
-    held = {row["session_id"] for row in rows(snapshot, "session_ids", {})}
+    held = {row["session_id"] for row in rows(snapshot, "known_sessions", {})}
     new = {name for name, session_id in session_ids.items() if session_id not in held}
     clips = _commit_sessions(listing.uri, new, takes, session_ids, members, snapshot, run)
-    _commit_files(listing, primary, duplicates, session_ids, members, run)
+    session_of = {
+        member: session_ids[name] for name, parts in members.items() for _, member, _ in parts
+    }
+    _commit_files(listing, primary, recordings, session_of, run)
     run.ledger.extra |= {
         "recordings": sum(len(found) for found in recordings.values()),
         "sessions": len(set(session_ids.values())),
@@ -131,11 +134,11 @@ def _commit_sessions(
         session_ids[name]: [np.frombuffer(row["hashes"], "<u8") for _, _, row in members[name]]
         for name in new
     }
-    known: dict[str, list[Any]] = defaultdict(list)
+    known: dict[str, list[Any]] = {}
     groups: dict[str, tuple[str, str]] = {}
     if new:
         for row in rows(snapshot, "session_hashes", {}):
-            known[row["session_id"]].append(np.frombuffer(row["hashes"], "<u8"))
+            known[row["session_id"]] = [np.frombuffer(one, "<u8") for one in row["hashes"]]
             groups[row["session_id"]] = (row["group_id"], row["split"])
     splits = assign_splits(hashes, known, groups, settings.heldout_fraction)
     session_rows, shot_rows, clip_rows, total = [], [], [], 0
@@ -174,7 +177,7 @@ def _commit_sessions(
                 "recording_id": take.recording_id,
                 "start_ns": shot.start_ns + take.offset_ns,
                 "end_ns": shot.end_ns + take.offset_ns,
-                "kind": "cut" if shot.start_ns in take.cuts_ns else "start",
+                "kind": "cut" if shot.end_ns in take.cuts_ns else "end",
             }
             for take in parts
             for shot in shots(take.duration_ns, list(take.cuts_ns), list(take.bad_spans))
@@ -201,15 +204,11 @@ def _commit_sessions(
 def _commit_files(
     listing: Listing,
     primary: dict[str, str],
-    duplicates: set[str],
-    session_ids: dict[str, str],
-    members: dict[str, list[tuple[Place, str, dict[str, Any]]]],
+    recordings: dict[str, list[dict[str, Any]]],
+    session_of: dict[str, str],
     run: FlowRun,
 ) -> None:
     """Record what each member is now, where that differs from before, and count the outcomes."""
-    session_of = {
-        member: session_ids[name] for name, parts in members.items() for _, member, _ in parts
-    }
     stamp = {
         "archive_uri": listing.uri,
         "seen_ns": time.time_ns(),
@@ -219,12 +218,8 @@ def _commit_files(
     for member, entry in sorted(listing.entries.items()):
         if member in listing.unread:
             continue
-        if member in primary:
-            status = "present"
-        elif member in duplicates:
-            status = "duplicate"
-        else:
-            status = "quarantined"
+        held = [row["recording_id"] for row in recordings.get(listing.file_ids[member], [])]
+        status = ("present" if member in primary else "duplicate") if held else "quarantined"
         session_id = session_of.get(member)
         before = listing.known.get(member)
         fresh = not listing.unchanged(entry)
@@ -242,6 +237,7 @@ def _commit_files(
                     "size_bytes": entry.size_bytes,
                     "mtime_ns": entry.mtime_ns,
                     "file_id": listing.file_ids[member],
+                    "recordings": held,
                     "session_id": session_id,
                     "status": status,
                 }
@@ -253,6 +249,7 @@ def _commit_files(
             "size_bytes": known.size_bytes,
             "mtime_ns": known.mtime_ns,
             "file_id": known.file_id,
+            "recordings": [],
             "session_id": None,
             "status": "gone",
         }

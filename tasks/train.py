@@ -1,24 +1,24 @@
 """Train the super-resolution network on windows of real video; a generator of progress.
 
-Reads an array of high-resolution windows, writes nothing: it yields `Progress` and, last,
-`Trained`. Equal windows, preset, seed, threads and CPU features give equal weights.
+Reads an array of true windows, writes nothing: yields `Progress` and, last, `Trained`. Equal
+windows, preset, threads and CPU features give equal weights, bit for bit.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from infra.errors import TrainingDivergedError, UnknownPresetError
+from infra.errors import TrainingDivergedError
 from models.losses import video_loss
+from models.precision import autocast, cpu_precision
 from models.superresolution import SuperResolution, SuperResolutionConfig
-from tasks.degradations import RandomDegradation
+from tasks.degradations import degrade_randomly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,32 +26,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-Precision = Literal["bf16", "fp32"]
+    from models.precision import Precision
+    from tasks.presets import TrainPreset
 
 
-@dataclass(frozen=True)
-class TrainPreset:
-    """How long and on what shapes to train; sizes are of the high-resolution side."""
-
-    steps: int
-    batch: int = 8
-    frames: int = 5  # steps the recurrence is unrolled over
-    crop_px: int = 96
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup_share: float = 0.05  # of the steps, linear; cosine to zero afterwards
-    clip_norm: float = 1.0
-    ema: float = 0.99  # the averaged weights are what ships
-    consistency: float = 0.1  # weight of the frame-difference loss
-    report_every: int = 20  # steps
-    candidates: int = 1
-    model: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
-    degradation: RandomDegradation = field(default_factory=RandomDegradation)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. `loss` is the mean since the last report."""
+    """Where a run stands; `loss` is the mean over the steps since the last report."""
 
     step: int
     steps: int
@@ -59,87 +40,137 @@ class Progress:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trained:
-    """The averaged weights and how they came about."""
+    """The averaged weights and how they came about. Picklable, contiguous, on the CPU."""
 
-    state: dict[str, npt.NDArray[np.float32]]
+    state: dict[str, Tensor]
     config: SuperResolutionConfig
     losses: list[float]  # of every step
     seconds: float
     precision: Precision
     threads: int
-    seed: int
 
-    def module(self) -> SuperResolution:
-        """The network with these weights, for use rather than training."""
+    def model(self) -> SuperResolution:
+        """Return the network with these weights, ready to use."""
         model = SuperResolution(self.config)
-        model.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in self.state.items()})
-        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks the one-argument form
+        model.load_state_dict(self.state)
+        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
 
 
-PRESETS: dict[str, TrainPreset] = {
-    "ci": TrainPreset(steps=60),
-    "laptop": TrainPreset(steps=600),
-    "gpu": TrainPreset(steps=60_000, batch=32, frames=10, crop_px=192),
-}
+def config_of(preset: TrainPreset) -> SuperResolutionConfig:
+    """Return the network's sizes that a preset asks for."""
+    return SuperResolutionConfig(preset.scale, preset.width, preset.hidden, preset.layers)
 
 
-def cpu_precision() -> Precision:
-    raise NotImplementedError
+def train_superresolution(
+    windows: npt.NDArray[np.uint8],
+    preset: TrainPreset,
+    *,
+    threads: int = 1,
+    precision: Precision | None = None,
+) -> Iterator[Progress | Trained]:
+    """Learn from true windows (N, T, H, W, 3) uint8; small ones are made on the fly.
 
+    Yields every `report_every` steps and at the end. Sets torch's thread count while it runs.
 
-def train_superresolution(windows, preset, seed=0, threads=1, precision="bf16"):
-    rng = np.random.default_rng(seed)
+    Raises:
+        ValueError: if the windows are smaller than the preset's patch or of another type.
+        TrainingDivergedError: if the loss stops being a number.
+    """
+    _check(windows, preset)
+    chosen = precision or cpu_precision()
+    threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    g = torch.Generator().manual_seed(seed)
-    model = SuperResolution(preset.model).to(memory_format=torch.channels_last)
-    model.init_weights(g)
-    opt = torch.optim.AdamW(model.parameters(), lr=preset.learning_rate, betas=(0.9, 0.95), weight_decay=preset.weight_decay)
-    ema = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    t0 = time.monotonic(); losses = []; prof = [0., 0.]
-    for step in range(preset.steps):
-        for gr in opt.param_groups: gr["lr"] = preset.learning_rate * _sched(step, preset)
-        a = time.monotonic()
-        hr = _batch(windows, preset, rng)
-        lr = preset.degradation(hr, preset.model.scale, rng)
-        prof[0] += time.monotonic() - a
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            y = model(lr)
-        loss = video_loss(y, hr, consistency=preset.consistency)
-        opt.zero_grad(set_to_none=True); loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
-        opt.step()
-        d = min(preset.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for k, v in model.state_dict().items(): ema[k].lerp_(v, 1 - d)
+    try:
+        yield from _train(windows, preset, threads, chosen)
+    finally:
+        torch.set_num_threads(threads_before)
+
+
+def _train(
+    windows: npt.NDArray[np.uint8], preset: TrainPreset, threads: int, precision: Precision
+) -> Iterator[Progress | Trained]:
+    rng = np.random.default_rng(preset.seed)
+    model = SuperResolution(config_of(preset))
+    model.init_weights(torch.Generator().manual_seed(preset.seed))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
+    optimiser = torch.optim.AdamW(
+        model.parameters(),
+        lr=preset.learning_rate,
+        betas=(0.9, 0.95),
+        weight_decay=preset.weight_decay,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, preset))
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    losses: list[float] = []
+    started = time.monotonic()
+    for step in range(1, preset.steps + 1):
+        truth = draw_batch(windows, preset, rng)
+        small = degrade_randomly(truth, preset.scale, preset.bi_share, rng)
+        with autocast(precision):
+            ours = model(small)
+        loss = video_loss(ours, truth, consistency=preset.consistency)
         losses.append(loss.item())
-    s = time.monotonic() - t0
-    return Trained({k: v.numpy() for k, v in ema.items()}, preset.model, losses, s, precision, threads, seed), prof[0]
+        if not math.isfinite(losses[-1]):
+            raise TrainingDivergedError(
+                f"The loss became {losses[-1]} at step {step} of {preset.steps}, learning rate "
+                f"{preset.learning_rate:g}."
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
+        optimiser.step()
+        schedule.step()
+        # Early on the average must forget its random start: 1/10 new at step 1, 1/100 by step 90.
+        keep = min(preset.ema, step / (step + 9))
+        for name, value in model.state_dict().items():
+            average[name].lerp_(value, 1 - keep)
+        if step % preset.report_every == 0 or step == preset.steps:
+            recent = losses[-((step - 1) % preset.report_every + 1) :]
+            yield Progress(step, preset.steps, float(np.mean(recent)), time.monotonic() - started)
+    state = {name: value.contiguous() for name, value in average.items()}
+    seconds = time.monotonic() - started
+    yield Trained(state, model.config, losses, seconds, precision, threads)
 
 
-def _sched(step, p):
-    w = max(1, round(p.steps * p.warmup_share))
-    if step < w: return (step + 1) / w
-    return 0.5 * (1 + math.cos(math.pi * (step - w) / max(1, p.steps - w)))
+def draw_batch(
+    windows: npt.NDArray[np.uint8], preset: TrainPreset, rng: np.random.Generator
+) -> Tensor:
+    """Draw random pieces of random windows, mirrored, turned and reversed: (B, T, 3, P, P), 0..1.
+
+    All eight orientations and both directions of time are equally likely.
+    """
+    count, length, height, width, _ = windows.shape
+    pieces = []
+    for _ in range(preset.batch):
+        limits = (count - 1, length - preset.frames, height - preset.patch, width - preset.patch)
+        n, t, y, x = (int(rng.integers(limit + 1)) for limit in limits)
+        rows, columns = slice(y, y + preset.patch), slice(x, x + preset.patch)
+        piece = windows[n, t : t + preset.frames, rows, columns]
+        mirror_y, mirror_x, turn, reverse = rng.random(4) < 0.5
+        piece = piece[:: -1 if reverse else 1, :: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
+        pieces.append(piece.transpose(0, 2, 1, 3) if turn else piece)
+    batch = torch.from_numpy(np.stack(pieces))
+    return batch.permute(0, 1, 4, 2, 3).float().contiguous() / 255
 
 
-def _batch(windows, p, rng):
-    n, t, h, w, _ = windows.shape
-    out = []
-    for _ in range(p.batch):
-        best = None
-        for _c in range(p.candidates):
-            i = rng.integers(n); s = rng.integers(t - p.frames + 1); y = rng.integers(h - p.crop_px + 1); x = rng.integers(w - p.crop_px + 1)
-            c = windows[i, s:s + p.frames, y:y + p.crop_px, x:x + p.crop_px]
-            if p.candidates > 1:
-                q = c[0, :, :, 1].astype(np.int16); v = np.abs(np.diff(q, axis=0)).mean() + np.abs(np.diff(q, axis=1)).mean()
-            else: v = 0
-            if best is None or v > best[0]: best = (v, c)
-        c = best[1]
-        if rng.random() < .5: c = c[:, ::-1]
-        if rng.random() < .5: c = c[:, :, ::-1]
-        if rng.random() < .5: c = c.transpose(0, 2, 1, 3)
-        if rng.random() < .5: c = c[::-1]
-        out.append(c)
-    return torch.from_numpy(np.stack(out)).permute(0, 1, 4, 2, 3).float().contiguous() / 255
+def _rate(step: int, preset: TrainPreset) -> float:
+    """Factor of the learning rate at a step from 0: linear warm-up, then a half cosine."""
+    warmup = max(1, round(preset.steps * preset.warmup_share))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, preset.steps - warmup)))
+
+
+def _check(windows: npt.NDArray[np.uint8], preset: TrainPreset) -> None:
+    if windows.ndim != 5 or windows.shape[-1] != 3 or windows.dtype != np.uint8:
+        raise ValueError(
+            f"windows must be (N, T, H, W, 3) uint8, got {windows.shape} {windows.dtype}"
+        )
+    count, length, height, width, _ = windows.shape
+    if count < 1 or length < preset.frames or min(height, width) < preset.patch:
+        raise ValueError(
+            f"preset {preset.name!r} needs windows of {preset.frames} frames and {preset.patch} px,"
+            f" got {windows.shape}"
+        )

@@ -43,5 +43,4 @@ FILES = Table(
         ]
     ),
     sort_by=("archive_uri", "member"),
-    volatile=("flow_run_id", "seen_ns", "mtime_ns", "archive_uri"),
 )

@@ -1,0 +1,73 @@
+"""Which packets and samples of a recording's sound belong to a span of its video.
+
+Reads packets that `decode.py` has opened, writes nothing. All times are exact fractions of a
+second on the written file's clock: `zero` is its time 0 on the source's clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from fractions import Fraction
+
+Samples = npt.NDArray[np.float32]
+
+
+def packets_within(
+    packets: Iterable[Any], zero: Fraction, length: Fraction
+) -> Iterator[tuple[Fraction, Any]]:
+    """Yield the packets that overlap `length` from `zero` with their times, and the one before.
+
+    Codecs of overlapping blocks need that one to sound right at once; its time is below 0. Where
+    a cut file stops making sense its sound ends, as its pictures do.
+    """
+    before: list[tuple[Fraction, Any]] = []
+    try:
+        for packet in packets:
+            if packet.pts is None:
+                continue
+            at = packet.pts * packet.time_base - zero
+            if at >= length:
+                return
+            if at + (packet.duration or 0) * packet.time_base <= 0:
+                before = [(at, packet)]
+                continue
+            yield from (*before, (at, packet))
+            before = []
+    except ValueError:  # what av.error.InvalidDataError is; `av` itself stays in two files
+        return
+
+
+def samples_within(
+    packets: Iterable[tuple[Fraction, Any]],
+    resample: Any,  # noqa: ANN401 - av.AudioResampler.resample, to planar float32
+    zero: Fraction,
+    length: Fraction,
+    rate: int,
+) -> Iterator[tuple[int, Samples]]:
+    """Decode packets to (number of the first sample, (channels, n) samples), cut to the span.
+
+    Sample k sounds at k / `rate`, and none is missing between the first and the last: a gap or a
+    packet that does not decode becomes silence, an overlap is dropped.
+    """
+    at, end = 0, round(length * rate)
+    for _, packet in packets:
+        try:
+            decoded = packet.decode()
+        except ValueError:  # invalid data, as above
+            continue
+        for part in (part for frame in decoded for part in resample(frame)):
+            begin = round((part.pts * part.time_base - zero) * rate)
+            samples: Samples = part.to_ndarray()[:, max(0, at - begin) : max(0, end - begin)]
+            begin = max(begin, at)
+            if samples.shape[1] == 0:
+                continue
+            if begin > at:
+                yield at, np.zeros((samples.shape[0], begin - at), np.float32)
+            yield begin, samples
+            at = begin + samples.shape[1]

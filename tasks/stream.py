@@ -1,0 +1,235 @@
+"""One open video stream: its header, its packets, its decoder and what they fail at.
+
+Reads through the container given to it; opens and writes nothing. It does not import the library:
+`tasks/decode.py` alone does, and passes the one error that stands for damaged contents.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from infra.errors import MediaError
+from tasks.media import (
+    PRIMARIES,
+    RANGES,
+    SPACES,
+    TRANSFERS,
+    Header,
+    read_through,
+)
+from tasks.packets import (
+    PLANNED_CODECS,
+    PLANNED_CONTAINERS,
+    PacketFacts,
+    nal_length_size,
+    nature_of,
+)
+from tasks.pixels import quarter_turns
+from tasks.wanted import Clock, Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tasks.decode import CodedStream, Container, Frame, Packet
+    from tasks.media import Source
+
+# A demuxer that fails this often in a row without giving a packet has nothing more to give.
+MAX_DEMUX_FAULTS = 16
+# Packets tried for a first frame when a header is read.
+PROBE_PACKETS = 64
+# Where to look for a clean keyframe when a seek lands on none, in seconds before the target;
+# and the start at last (intra-refresh recordings have one clean keyframe only).
+SEEK_BACK_S = (0, 2, 16, 1 << 40)
+
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+# Demuxers say these of damaged contents too: then the storage itself is asked.
+STORAGE_ERRORS = frozenset(
+    {errno.EIO, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES, errno.EPERM}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A packet that gave no frame: its pts in ticks if it has one, and why."""
+
+    pts: int | None
+    reason: str
+
+
+class VideoStream:
+    """One open video stream, at its start."""
+
+    def __init__(
+        self,
+        source: Source,
+        container: Container,
+        streams: Sequence[CodedStream],
+        damage: type[Exception],
+    ) -> None:
+        self._source, self._container, self._streams = source, container, streams
+        self._damage = damage
+        self._stream = streams[source.stream]
+        self._context = self._stream.codec_context
+        self._codec = self._context.codec.canonical_name
+        self._length_size = nal_length_size(self._codec, self._context.extradata)
+        base = self._stream.time_base or Fraction(1, 90_000)
+        self._second = round(1 / base)
+        self._clock = Clock(0, base.numerator, base.denominator)
+        self._is_untouched = True
+
+    @property
+    def can_plan(self) -> bool:
+        """Whether a packet plan is proven for this container, codec and way of coding."""
+        return (
+            self._container.format.name in PLANNED_CONTAINERS
+            and self._codec in PLANNED_CODECS
+            and (self._codec not in ("h264", "hevc") or self._length_size > 0)
+            and self._context.field_order in (0, 1)  # unknown or progressive
+        )
+
+    def clock(self, start_pts: int) -> Clock:
+        """Return the recording clock."""
+        self._clock = replace(self._clock, start_pts=start_pts)
+        return self._clock
+
+    def header(self) -> Header:
+        """Read the header, and the first frame that decodes."""
+        stream, context = self._stream, self._context
+        frame = self._first_frame()
+        rate, base = stream.average_rate or Fraction(0), self._clock
+        degrees = 0 if frame is None else 90 * quarter_turns(frame.rotation)
+        width, height = (frame or context).width, (frame or context).height
+        tags = frame or context
+        return Header(
+            container=self._container.format.name,
+            codec=self._codec,
+            pixel_format=frame.format.name if frame else context.pix_fmt or "unknown",
+            width=height if degrees % 180 else width,
+            height=width if degrees % 180 else height,
+            coded_width=context.coded_width,
+            coded_height=context.coded_height,
+            rotation=-degrees % 360,
+            rate_num=rate.numerator,
+            rate_den=rate.denominator,
+            time_base_num=base.num,
+            time_base_den=base.den,
+            duration_ns=None if stream.duration is None else base.t_ns(stream.duration),
+            frames_header=self._frames_promised(),
+            has_audio=any(s.type == "audio" for s in self._container.streams),
+            video_streams=len(self._streams),
+            color_space=SPACES.get(tags.colorspace),
+            color_range=RANGES.get(tags.color_range),
+            color_transfer=TRANSFERS.get(tags.color_trc),
+            color_primaries=PRIMARIES.get(tags.color_primaries),
+        )
+
+    def packets(self) -> Iterator[Packet | Fault]:
+        """Yield the stream's packets; where the container is damaged, a fault, and go on."""
+        faults = 0
+        self._is_untouched = False
+        while faults < MAX_DEMUX_FAULTS:
+            try:
+                for packet in self._container.demux(self._stream):
+                    # Empty ones would start a flush: the library's own mark of the end, and
+                    # AVI's "show the last frame again".
+                    if packet.size:
+                        faults = 0
+                        yield packet
+            except self._damage as error:
+                raise_if_storage_failed(error, self._source)
+                faults += 1
+                yield Fault(None, "demux_error")
+            else:
+                return
+
+    def feed(self, packet: Packet | None) -> list[Frame] | None:
+        """Decode a packet (None: flush); None on a fault. A decoder touches no storage."""
+        try:
+            return self._context.decode(packet)
+        except self._damage:
+            return None
+
+    def decoded(self) -> Iterator[tuple[int, Frame] | Fault]:
+        """Decode everything from here on (see `decode_all`)."""
+        rate = self._stream.guessed_rate or Fraction(25)
+        timeline = Timeline(round(self._second / rate), self._second)
+        silent: set[int] = set()
+        promised = self._container.format.name == MOV and self._stream.frames > 0
+        for packet in chain(self.packets(), [None]):
+            if isinstance(packet, Fault):
+                yield packet
+                continue
+            if promised and packet and packet.pts is not None and not packet.is_discard:
+                silent.add(packet.pts)
+            found = self.feed(packet)
+            if found is None:
+                if packet:
+                    silent.discard(packet.pts)
+                    yield Fault(packet.pts, "undecodable")
+                continue
+            for frame in found:
+                silent.discard(frame.pts)
+                yield timeline.place(frame.dts if frame.pts is None else frame.pts), frame
+        yield from (Fault(pts, "no_frame") for pts in sorted(silent))
+
+    def entries(self, target: int) -> Iterator[tuple[PacketFacts, Packet] | None]:
+        """Yield packets from the last clean keyframe not after `target` (see `tasks/gops.py`)."""
+        for seconds in SEEK_BACK_S:
+            at = max(self._clock.start_pts, target - seconds * self._second)
+            if at > self._clock.start_pts or not self._is_untouched:
+                try:
+                    self._container.seek(at, stream=self._stream)
+                except self._damage:
+                    continue
+            found = self._facts()
+            first = next(found, None)
+            if first and first[0].nature.clean and first[0].pts <= target:
+                yield first
+                yield from found
+                return
+        yield None
+
+    def _facts(self) -> Iterator[tuple[PacketFacts, Packet] | None]:
+        for packet in self.packets():
+            if isinstance(packet, Fault) or packet.pts is None:
+                yield None
+                return
+            nature = nature_of(
+                self._codec, memoryview(packet), self._length_size, key=packet.is_keyframe
+            )
+            if packet.is_discard:
+                nature = nature._replace(is_shown=False)
+            yield PacketFacts(packet.pts, nature), packet
+
+    def _first_frame(self) -> Frame | None:
+        for packet in islice(self.packets(), PROBE_PACKETS):
+            if isinstance(packet, Fault):
+                continue
+            if packet.has_sidedata("encryption_info"):
+                raise MediaError(f"{self._source.uri} is encrypted", reason="encrypted")
+            found = self.feed(packet)
+            if found:
+                return found[0]
+        found = self.feed(None)
+        return found[0] if found else None
+
+    def _frames_promised(self) -> int:
+        entries = self._stream.index_entries
+        if self._stream.frames and self._container.format.name == MOV and len(entries):
+            # An edit list hides frames that the header counts.
+            return sum(not entry.is_discard for entry in entries)
+        return self._stream.frames
+
+
+def raise_if_storage_failed(error: Exception, source: Source) -> None:
+    """Let a fault of the storage be raised as what it is, and one of the contents pass.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:
+        read_through(source)
