@@ -35,7 +35,7 @@ VIEWS = (
     "session_cameras",
     "current_recordings",
     "current_clips",
-    "clip_cameras",
+    "clip_sources",
 )
 # Nothing is fetched, and a Python variable that bears a table's name is never read in its place.
 CONFIGURATION: Configuration = {
@@ -92,6 +92,18 @@ def named(
 ) -> pa.Table:
     """Return what `catalog/sql/<name>.sql` gives; its first lines say which parameters it takes."""
     return run(snapshot, query_text(name), parameters, threads=threads)
+
+
+def rows(
+    snapshot: Snapshot,
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    threads: int = 1,
+) -> list[dict[str, Any]]:
+    """Return what `named` gives as one dictionary a row."""
+    found: list[dict[str, Any]] = named(snapshot, name, parameters, threads=threads).to_pylist()
+    return found
 
 
 def ask(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from catalog.query import connect, literal, table_files
+from catalog.query import connect, literal, run, table_files
 from infra.errors import SelectionEmptyError, SelectionInvalidError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 1 << 30
 TIMEOUT_S = 60.0
 HINT = 'stillhouse sql "show tables"'
+EXAMPLE = 'stillhouse sql "select clip_id from current_clips"'
 # DESCRIBE, SHOW and SUMMARIZE are SELECT to the parser; EXPLAIN ANALYZE runs what it explains, so
 # what stands behind it must be a SELECT too.
 _EXPLAIN = re.compile(
@@ -87,25 +88,42 @@ def selection(snapshot: Snapshot, sql: str, *, threads: int = 1) -> list[Choice]
         SelectionEmptyError: it gives no row.
     """
     chosen = select_user(snapshot, sql, threads=threads)
-    if "clip_id" not in chosen.column_names:
-        raise SelectionInvalidError(
-            f"The SQL gives {', '.join(chosen.column_names)}, and no column clip_id.",
-            command='stillhouse sql "select clip_id from current_clips"',
-        )
-    names = ["clip_id", *({"camera_id"} & set(chosen.column_names))]
-    rows = [{name: row[name] for name in names} for row in chosen.select(names).to_pylist()]
-    choices = list(dict.fromkeys(Choice(**row) for row in rows))
+    _require_names(chosen)
+    cameras = chosen["camera_id"] if "camera_id" in chosen.column_names else pa.nulls(len(chosen))
+    pairs = zip(chosen["clip_id"].to_pylist(), cameras.to_pylist(), strict=True)
+    choices = list(dict.fromkeys(Choice(clip_id, camera_id) for clip_id, camera_id in pairs))
     if not choices:
         raise SelectionEmptyError("The SQL chooses no clip.", command=f"stillhouse sql {sql!r}")
-    there = select_user(snapshot, "select clip_id from clips", threads=threads)
-    unknown = {choice.clip_id for choice in choices} - set(there["clip_id"].to_pylist())
+    there = {
+        row["clip_id"]: {None, *row["cameras"]}
+        for row in run(snapshot, "select clip_id, cameras from clips").to_pylist()
+    }
+    unknown = [
+        choice for choice in choices if choice.camera_id not in there.get(choice.clip_id, ())
+    ]
     if unknown:
         raise SelectionInvalidError(
-            f"The SQL chooses {len(unknown)} clip_id that are not there, such as "
-            f"{min(map(repr, unknown))}.",
-            command='stillhouse sql "select clip_id from current_clips"',
+            f"The SQL chooses {len(unknown)} clips or cameras that are not there, such as "
+            f"{unknown[0].clip_id!r} through {unknown[0].camera_id or 'all'}.",
+            command=EXAMPLE,
         )
     return choices
+
+
+def _require_names(chosen: pa.Table) -> None:
+    """Refuse an answer whose clip_id, or camera_id if there is one, is not one column of text."""
+    for name in ("clip_id", "camera_id"):
+        found = [field.type for field in chosen.schema if field.name == name]
+        if not found and name == "clip_id":
+            given = ", ".join(chosen.column_names)
+            raise SelectionInvalidError(
+                f"The SQL gives {given}, no column clip_id.", command=EXAMPLE
+            )
+        if found and found != [pa.string()]:
+            given = ", ".join(map(str, found))
+            raise SelectionInvalidError(
+                f"The SQL's {name} is {given}, not one column of text.", command=EXAMPLE
+            )
 
 
 @contextmanager

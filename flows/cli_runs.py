@@ -37,7 +37,7 @@ def demo(
     Example: stillhouse demo
     """
     console: Console = context.obj
-    settings = console.settings()
+    settings = console.settings(runs=True)
     from flows.demo import demo as flow
     from flows.demo_report import demo_text
 
@@ -62,7 +62,7 @@ def ingest(
     Example: stillhouse ingest /archive/2026
     """
     console: Console = context.obj
-    console.settings()
+    console.settings(runs=True)
     from flows.ingest import ingest as flow
 
     _finish(console, "ingest", flow(str(archive), console.home), as_json=as_json)
@@ -80,7 +80,7 @@ def extract(
     Example: stillhouse extract --views flow
     """
     console: Console = context.obj
-    console.settings()
+    console.settings(runs=True)
     from flows.extract import extract as flow
 
     names = tuple(name.strip() for name in views.split(",") if name.strip())
@@ -99,7 +99,7 @@ def distill(
     Example: stillhouse distill --preset laptop
     """
     console: Console = context.obj
-    console.settings()
+    console.settings(runs=True)
     from flows.demo_report import judged_text
     from flows.distill import distill as flow
 
@@ -123,7 +123,7 @@ def promote(
     Example: stillhouse promote super-resolution --version 3
     """
     console: Console = context.obj
-    console.settings()
+    console.settings(runs=True)
     from flows.demo_report import gates_text
     from flows.promote import promote as flow
 
@@ -156,7 +156,7 @@ def generate(
     "select clip_id from current_clips where split = 'heldout'" --input-side 144
     """
     console: Console = context.obj
-    console.settings()
+    console.settings(runs=True)
     from flows.generate import generate as flow
 
     found = flow(application, select, model, input_side, console.home)

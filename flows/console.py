@@ -27,12 +27,15 @@ class Console:
     def __init__(self, home: Path | None) -> None:
         self._home = home
 
-    def settings(self) -> Settings:
-        """Load the settings and prepare this process, before Prefect, Ray or MLflow come in."""
+    def settings(self, *, runs: bool = False) -> Settings:
+        """Load the settings and prepare this process, before Prefect, Ray or MLflow come in.
+
+        A command that runs a flow says so: its home must be there and have room.
+        """
         from pydantic import ValidationError
 
         from infra.errors import UsageError
-        from infra.observability import configure_logging
+        from infra.observability import start_logging
         from infra.settings import load_settings
 
         try:
@@ -44,7 +47,9 @@ class Console:
                 command="stillhouse doctor",
             ) from error
         settings.prepare_process()
-        configure_logging()
+        start_logging()
+        if runs:
+            settings.prepare_home()
         return settings
 
     @property

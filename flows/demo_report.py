@@ -16,35 +16,44 @@ if TYPE_CHECKING:
 PER_SESSION = (
     "session",
     "clips",
-    "frames",
     "bicubic",
-    "lanczos",
+    "Lanczos",
     "ours",
     "gain",
-    "ssim",
-    "ssim bicubic",
+    "SSIM bicubic",
+    "SSIM ours",
 )
+BLUR = {"bi": "antialiased cubic", "bd": "Gaussian blur", "jpeg": "compressed"}
 
 
 def judged_text(console: Console, found: Mapping[str, Any]) -> str:
     """Return the held-out result, session by session, each with its baselines."""
-    title = (
-        f"{found['model']} v{found['version']} on held-out sessions: luma PSNR in dB "
-        "(antialiased cubic x2)"
-    )
-    rows = [
-        (
-            row["session_name"],
-            row["clips"],
-            row["frames"],
-            *(f"{row[name]:.2f}" for name in ("bicubic.psnr_y", "lanczos.psnr_y", "psnr_y")),
-            f"{row['psnr_y'] - row['bicubic.psnr_y']:+.2f}",
-            f"{row['ssim_y']:.4f}",
-            f"{row['bicubic.ssim_y']:.4f}",
+    table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for row in found["per_session"]:
+        table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
+    text = ""
+    for degradation in dict.fromkeys(kind for kind, _ in table):
+        rows = []
+        for (kind, session), methods in table.items():
+            if kind != degradation:
+                continue
+            ours, cubic, lanczos = (methods[name] for name in ("model", "bicubic", "lanczos"))
+            rows.append(
+                (
+                    session,
+                    ours["clips"],
+                    *(f"{row['psnr_y']:.2f}" for row in (cubic, lanczos, ours)),
+                    f"{ours['psnr_y'] - cubic['psnr_y']:+.2f}",
+                    f"{cubic['ssim_y']:.4f}",
+                    f"{ours['ssim_y']:.4f}",
+                )
+            )
+        title = (
+            f"{found['model']} v{found['version']}, held-out sessions, luma PSNR in dB; "
+            f"input made small by: {BLUR.get(degradation, degradation)}"
         )
-        for row in found["per_session"]
-    ]
-    return console.table(title, PER_SESSION, rows, numbers=PER_SESSION[1:])
+        text += console.table(title, PER_SESSION, rows, numbers=PER_SESSION[1:]) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 
 def gates_text(console: Console, found: Mapping[str, Any]) -> str:

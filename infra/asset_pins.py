@@ -46,7 +46,7 @@ class Asset:
     """One wheel on the package index and the members of it that are kept."""
 
     name: str
-    about: str
+    note: str
     licence: str
     package: str
     version: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -36,8 +37,26 @@ class Fetched:
 
     name: str
     status: Literal["fetched", "cached"]
-    files: tuple[Path, ...]
+    folder: Path
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRow:
+    """A pinned asset and whether it is here; `bytes` is the size of its download."""
+
+    name: str
+    note: str
+    licence: str
+    package: str
+    version: str
+    bytes: int
+    state: State
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be used."""
+        return self.state == "present"
 
 
 @cache
@@ -95,18 +114,18 @@ def asset_state(folder: Path, name: str, *, verify: bool = False) -> State:
     return _state(folder, asset_named(name), verify=verify)
 
 
-def listing(folder: Path, *, verify: bool = False) -> list[dict[str, Any]]:
-    """Return one row per pinned asset: what it is, whence, under which licence, and its state."""
+def listing(folder: Path, *, verify: bool = False) -> list[AssetRow]:
+    """Return every pinned asset: what it is, whence, under which licence, and its state."""
     return [
-        {
-            "name": asset.name,
-            "state": _state(folder, asset, verify=verify),
-            "about": asset.about,
-            "licence": asset.licence,
-            "package": f"{asset.package}=={asset.version}",
-            "download_bytes": asset.wheel_bytes,
-            "files": [one.to for one in asset.members],
-        }
+        AssetRow(
+            name=asset.name,
+            note=asset.note,
+            licence=asset.licence,
+            package=asset.package,
+            version=asset.version,
+            bytes=asset.wheel_bytes,
+            state=_state(folder, asset, verify=verify),
+        )
         for asset in _own_pins().values()
     ]
 
@@ -136,9 +155,10 @@ def fetch(
         cached = not force and _state(folder, asset, verify=verify) == "present"
         if not cached:
             _bring(asset, folder)
-        files = tuple(folder / one.to for one in asset.members)
+        files = [folder / one.to for one in asset.members]
         size = sum(file.stat().st_size for file in files)
-        done.append(Fetched(asset.name, "cached" if cached else "fetched", files, size))
+        where = Path(os.path.commonpath([file.parent for file in files]))
+        done.append(Fetched(asset.name, "cached" if cached else "fetched", where, size))
         if report is not None:
             report(done[-1])
     return done

@@ -139,3 +139,7 @@ def _rebuild_media(kind: type[MediaError], message: str, reason: str) -> MediaEr
 
 class TableMismatchError(StillhouseError):
     """Rows, or a stored table, do not fit the declared schema: please report it as a defect."""
+
+
+class ComputeUnavailableError(StillhouseError):
+    """Ray cannot be reached or its workers do not live: check STILLHOUSE_RAY_ADDRESS, memory."""

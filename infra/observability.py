@@ -28,7 +28,7 @@ SHOW_AFTER_S = 2.0
 _PLAIN = re.compile(r"[^\s\"=]+")
 
 
-def configure_logging(level: int = logging.INFO) -> None:
+def start_logging(level: int = logging.INFO) -> None:
     """Send our log lines to stderr as `time level event key=value ...`; safe to call again."""
     logger = logging.getLogger(LOGGER_NAME)
     for handler in list(logger.handlers):

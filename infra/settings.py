@@ -8,11 +8,20 @@ They hold no secrets: Prefect shows parameters to whoever opens its page.
 from __future__ import annotations
 
 import os
+import secrets
+import sys
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.storage import disk_errors, ensure_free
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # No call leaves the machine unless asked, nothing is unpickled, libraries keep to one thread in
 # each worker (decoder threads x torch threads x processes is the usual way to lose a machine).
@@ -20,9 +29,13 @@ PROCESS_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLI_PROMPT": "false",
+    # A first start makes its database: 12 s on an idle machine, more than the usual 20 on a busy one.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray prints a worker's death on stdout, where results go; deaths come back as outcomes.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -31,6 +44,15 @@ PROCESS_ENVIRONMENT = {
     # Activations over 32 MiB are page-faulted on every call without these (1.55 x at batch 64).
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "2147483648",
+}
+
+# Libraries keep to one thread in a worker; one that wants more (training) says so itself.
+WORKER_ENVIRONMENT = PROCESS_ENVIRONMENT | {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
 }
 
 
@@ -42,24 +64,36 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STILLHOUSE_", extra="forbid", frozen=True)
 
-    home: Path = Field(Path(".stillhouse"), description="catalog, models, assets and state")
-    catalog_uri: str | None = Field(None, description="catalog elsewhere than home/catalog")
-    mlflow_tracking_uri: str | None = Field(None, description="MLflow elsewhere than home/mlflow")
-    ray_address: str | None = Field(None, description="a Ray cluster; None starts a local one")
+    home: Path = Field(default=Path(".stillhouse"), description="catalog, models, assets and state")
+    catalog_uri: str | None = Field(default=None, description="catalog elsewhere than home/catalog")
+    mlflow_tracking_uri: str | None = Field(
+        default=None, description="MLflow elsewhere than home/mlflow"
+    )
+    ray_address: str | None = Field(
+        default=None, description="a Ray cluster; None starts a local one"
+    )
     cpus: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
-    object_store_bytes: int = Field(256 << 20, ge=80 << 20, description="of a local Ray")
+    object_store_bytes: int = Field(default=256 << 20, ge=80 << 20, description="of a local Ray")
 
-    clip_max_ns: int = Field(2_000_000_000, gt=0, description="longest clip")
-    clip_min_ns: int = Field(320_000_000, gt=0, description="a shorter remainder gives no clip")
-    grid_step_ns: int = Field(80_000_000, gt=0, description="the session grid: 12.5 per second")
-    heldout_fraction: float = Field(0.4, gt=0, lt=1, description="of unrelated session groups")
+    clip_max_ns: int = Field(default=2_000_000_000, gt=0, description="longest clip")
+    clip_min_ns: int = Field(
+        default=320_000_000, gt=0, description="a shorter remainder gives no clip"
+    )
+    grid_step_ns: int = Field(
+        default=80_000_000, gt=0, description="the session grid: 12.5 per second"
+    )
+    heldout_fraction: float = Field(
+        default=0.4, gt=0, lt=1, description="of unrelated session groups"
+    )
 
-    max_file_bytes: int = Field(1 << 40, gt=0, description="a larger file is refused")
-    max_pixels: int = Field(8192 * 8192, gt=0, description="a larger frame is refused")
-    max_frames: int = Field(50_000_000, gt=0, description="a longer recording is refused")
-    scan_timeout_s: float = Field(3600.0, gt=0, description="deadline of one recording's scan")
-    batch_clips: int = Field(16, ge=1, description="clips one worker takes at a time")
-    min_free_bytes: int = Field(64 << 20, description="stop before the disk is this full")
+    max_file_bytes: int = Field(default=1 << 40, gt=0, description="a larger file is refused")
+    max_pixels: int = Field(default=8192 * 8192, gt=0, description="a larger frame is refused")
+    max_frames: int = Field(default=50_000_000, gt=0, description="a longer recording is refused")
+    scan_timeout_s: float = Field(
+        default=3600.0, gt=0, description="deadline of one recording's scan"
+    )
+    batch_clips: int = Field(default=16, ge=1, description="clips one worker takes at a time")
+    min_free_bytes: int = Field(default=64 << 20, description="stop before the disk is this full")
 
     @cached_property
     def root(self) -> Path:
@@ -105,11 +139,38 @@ class Settings(BaseSettings):
             os.environ.setdefault(name, value)
         os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
         os.environ.setdefault("MLFLOW_TRACKING_URI", self.tracking_uri)
-        if self.ray_address is None:
-            # A local Ray listens on loopback for this one run; clusters keep token auth on.
-            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        if self.ray_address is None and "ray" not in sys.modules:
+            # A local Ray has a token of its own, or any user of this machine could run code
+            # through its ports. Ray reads both when it is imported and never again.
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+    def prepare_home(self) -> None:
+        """Make the folder that Prefect's database needs to be there before its server starts.
+
+        Raises:
+            HomeNotWritableError, DiskFullError: the home folder cannot take it.
+        """
+        with disk_errors(self.root):
+            Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+        ensure_free(self.root, self.min_free_bytes)
 
 
 def load_settings(home: Path | str | None = None) -> Settings:
     """Read the settings from the environment, with `home` replaced if given."""
     return Settings() if home is None else Settings(home=Path(home))
+
+
+@contextmanager
+def child_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that are started inside the block inherit these variables too."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from models.precision import Precision
 
-# Leaky: with plain ReLU a learning rate of 4e-3 killed every unit within 300 steps.
+# Leaky: at a learning rate of 4e-3 plain ReLU learned nothing (+.02 dB over bicubic after 300
+# steps), leaky units did (+1.6 dB after 400 smaller ones).
 SLOPE = 0.1
 
 
@@ -79,7 +80,7 @@ class SuperResolution(nn.Module):
     def init_weights(self, generator: torch.Generator | None = None) -> None:
         """He-normal everywhere, zero for the rows that write detail: the start is bicubic.
 
-        The rows that write the hidden state are not zero: behind a ReLU they would never learn.
+        The rows that write the hidden state are drawn: memory carries something from step one.
         """
         for conv in self.modules():
             if isinstance(conv, nn.Conv2d) and conv.bias is not None:
@@ -102,7 +103,7 @@ class SuperResolution(nn.Module):
         ).contiguous(memory_format=torch.channels_last)
         for conv in self.inner:
             state = functional.leaky_relu(conv(state), SLOPE)
-        # State and output stay fp32: in bf16 a residual of one grey level would be lost.
+        # Sums and state are fp32: bf16 has 8 bits of mantissa, less than the picture has.
         detail, hidden = self.last(state).float().split([config.detail, config.hidden], dim=1)
         y = upsample(x, config.scale) + functional.pixel_shuffle(detail, config.scale)
         return y, functional.leaky_relu(hidden, SLOPE)

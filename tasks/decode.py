@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import av
 import av.error
-import av.logging
 from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
 from tasks.gops import plain, planned
-from tasks.media import CONTAINERS, Header, Slice, Source, byte_size
+from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
 from tasks.pixels import Pictures, Scale
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.wanted import Clock, Instants, Within
@@ -48,14 +47,13 @@ __all__ = [
     "sample",
 ]
 
+# The library is silent by default, and must stay so: any log level, even PANIC, sets a callback
+# that takes the GIL in decoder threads and hangs when a stream is closed under it.
 Frame: TypeAlias = av.VideoFrame
 Packet: TypeAlias = "av.Packet[av.VideoStream]"
 Reformatter: TypeAlias = VideoReformatter
 Container: TypeAlias = av.container.InputContainer
 CodedStream: TypeAlias = av.VideoStream
-
-# What the library says goes into our outcomes, not onto stderr (three lines a damaged frame).
-av.logging.set_level(av.logging.PANIC)
 
 
 class Decoded:
@@ -104,7 +102,7 @@ def open_container(source: Source) -> Iterator[Container]:
     """Open a source's container; only its own bytes are ever read, no playlist, no address.
 
     Raises:
-        MediaError: `empty_file`, `not_a_video`.
+        MediaError: `empty_file`, `not_a_video`, `encrypted`.
         OSError: the file is not there, may not be read, or its storage fails.
     """
     size = byte_size(source)
@@ -120,9 +118,8 @@ def open_container(source: Source) -> Iterator[Container]:
         if file:
             file.close()
         raise_if_storage_failed(error, source)
-        raise MediaError(
-            f"{source.uri} is not a video: {error.strerror}", reason="not_a_video"
-        ) from error
+        reason = "encrypted" if looks_encrypted(source) else "not_a_video"
+        raise MediaError(f"{source.uri} does not open: {error.strerror}", reason=reason) from error
     with container:
         yield container
     if file:

@@ -17,14 +17,19 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
-from catalog.query import rows
 from infra import registry
-from infra.errors import CatalogEmptyError
 from infra.observability import progress
 from infra.ray_cluster import connect, stream
+from tasks.evaluation import Evaluation
+from tasks.judging import (
+    EVALUATION_FILE,
+    Sized,
+    clips_by_split,
+    heldout_digest,
+    judged_clips,
+    recorded_evaluation,
+)
 from tasks.presets import MODEL_NAME, TrainPreset, preset_named
-from tasks.sources import ClipSource, clip_source
-from tasks.splits import HELDOUT, TRAIN, require_split
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
@@ -32,11 +37,6 @@ if TYPE_CHECKING:
 
     from infra.settings import Settings
     from tasks.run_record import FlowRun
-
-Sized = tuple[ClipSource, int, int]
-# Frames and clips judged per held-out session: enough that the mean moves by < .02 dB when
-# doubled, few enough that judging stays shorter than training.
-JUDGED_FRAMES, JUDGED_CLIPS = 24, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,6 @@ class DistillPlan:
         return self.version is not None
 
 
-def heldout_digest(heldout: tuple[Sized, ...]) -> str:
-    """Name the held-out clips and the protocol: results compare only where this is equal."""
-    clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in heldout)
-    return ids.digest(
-        "heldout", *clips, *source_parts("tasks.evaluate"), *source_parts("tasks.windows")
-    )
-
-
 @task(cache_policy=NO_CACHE, persist_result=False)
 def plan_distill(preset_name: str, run: FlowRun) -> DistillPlan:
     """Choose the clips and tell whether this model exists already.
@@ -74,18 +66,7 @@ def plan_distill(preset_name: str, run: FlowRun) -> DistillPlan:
         SplitImpossibleError: no unrelated session to hold out.
     """
     preset = preset_named(preset_name)
-    found = rows(run.catalog.snapshot(), "clip_sources", {})
-    if not found:
-        raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
-    require_split([row["split"] for row in found])
-    train, heldout = (
-        tuple(
-            (clip_source(row), row["width"], row["height"])
-            for row in found
-            if row["split"] == split
-        )
-        for split in (TRAIN, HELDOUT)
-    )
+    train, heldout = clips_by_split(run)
     judged = heldout_digest(heldout)
     clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)
     key = ids.digest(
@@ -116,7 +97,7 @@ def train_and_judge(work: Work) -> Iterator[dict[str, Any]]:
     from models import weights
     from tasks.evaluate import evaluate_superresolution, sample_picture
     from tasks.train import Trained, train_superresolution
-    from tasks.windows import heldout_clips, training_windows
+    from tasks.windows import training_windows
 
     plan, preset = work.plan, work.plan.preset
     torch.set_num_threads(work.settings.cpus)
@@ -134,7 +115,7 @@ def train_and_judge(work: Work) -> Iterator[dict[str, Any]]:
     del windows
     model = trained.model()
     digest = weights.save(Path(work.folder), model)
-    judged = list(heldout_clips(plan.heldout, JUDGED_FRAMES, JUDGED_CLIPS))
+    judged = judged_clips(plan.heldout)
     evaluation = evaluate_superresolution(model, judged)
     yield {
         "result": {
@@ -155,8 +136,6 @@ def distill_model(plan: DistillPlan, run: FlowRun) -> dict[str, Any]:
     The version carries its key as a tag from the moment it exists, so a run that is killed
     before that leaves nothing that could be mistaken for a model.
     """
-    from tasks.evaluation import Evaluation
-
     settings = run.settings
     connect(settings)
     folder = settings.state / "distill" / run.flow_run_id
@@ -186,7 +165,7 @@ def distill_model(plan: DistillPlan, run: FlowRun) -> dict[str, Any]:
         }
         tracked.log_metrics(metrics)
         tracked.log_table(evaluation.table(), "per_session.json")
-        tracked.log_json(result["evaluation"], "evaluation.json")
+        tracked.log_text(result["evaluation"], EVALUATION_FILE)
         tracked.log_picture(result["picture"], "samples.png")
         version = registry.register_model(
             tracked,
@@ -202,12 +181,8 @@ def distill_model(plan: DistillPlan, run: FlowRun) -> dict[str, Any]:
 
 def describe(settings: Settings, version: int) -> dict[str, Any]:
     """Return a model version as the contract's distill object, from what the registry holds."""
-    from tasks.evaluation import Evaluation
-
     info = registry.version_info(settings, MODEL_NAME, version)
-    evaluation = Evaluation.from_json(
-        registry.read_artifact_json(settings, info.run_id, "evaluation.json")
-    )
+    evaluation = recorded_evaluation(settings, info)
     return {
         "mlflow_run_id": info.run_id,
         "model": MODEL_NAME,
@@ -215,4 +190,5 @@ def describe(settings: Settings, version: int) -> dict[str, Any]:
         "metrics": evaluation.model_metrics(),
         "baselines": evaluation.baseline_metrics(),
         "per_session": evaluation.table(),
+        "remarks": evaluation.remarks(),
     }

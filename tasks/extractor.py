@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalog.datafile import WrittenFile, write_file
 from catalog.schemas.features import FEATURES
 from catalog.span import grid
-from catalog.datafile import WrittenFile, write_file
 from infra.errors import MediaError
 from tasks.decode import Scale, sample
 from tasks.views.catalogue import VIEWS
@@ -48,7 +48,8 @@ class ClipWork:
             "stage": "extract",
             "reason": reason,
             "detail": detail,
-            "member": self.clip.source.uri,
+            "archive_uri": self.clip.archive_uri,
+            "member": self.clip.member,
             "view": view,
             "version": version,
             "start_ns": self.clip.span.start_ns,

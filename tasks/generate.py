@@ -15,9 +15,9 @@ from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
 from catalog.query import rows
-from catalog.usersql import Choice, selection
 from catalog.schemas.generations import GENERATIONS
 from catalog.schemas.quarantine import QUARANTINE
+from catalog.usersql import Choice, selection
 from infra import registry
 from infra.errors import SelectionEmptyError, UnknownApplicationError
 from infra.observability import progress
@@ -27,6 +27,7 @@ from tasks.presets import MODEL_NAME
 from tasks.sources import clip_source
 
 if TYPE_CHECKING:
+    from infra.errors import MediaError
     from infra.registry import ModelVersion
     from tasks.run_record import FlowRun
 
@@ -129,37 +130,38 @@ def make_generations(application: str, plan: GeneratePlan, run: FlowRun) -> list
             threads=1,
         ):
             request: Request = outcome.item
-            if isinstance(outcome, Finished) and isinstance(outcome.result, Made):
-                row = _row(application, plan, request, outcome.result, versions, run)
+            result = outcome.result if isinstance(outcome, Finished) else None
+            if isinstance(result, Made):
+                row = _row(application, plan, request, result, versions, run)
                 run.catalog.commit(GENERATIONS, [row])
                 made.append(row)
                 run.ledger.done += 1
-                run.ledger.frames_header += outcome.result.frames
-                run.ledger.frames_decoded += outcome.result.frames
-                run.ledger.bytes_out += outcome.result.bytes
+                run.ledger.frames_header += result.frames
+                run.ledger.frames_decoded += result.frames
+                run.ledger.bytes_out += result.bytes
             else:
-                refused = outcome.result if isinstance(outcome, Finished) else None
-                run.catalog.commit(
-                    QUARANTINE,
-                    [
-                        {
-                            "item_id": request.generation_id,
-                            "kind": "generation",
-                            "stage": STAGE,
-                            "reason": refused.reason if refused else "worker_crashed",
-                            "detail": str(refused) if refused else "its worker died",
-                            "member": request.clip.source.uri,
-                            "start_ns": request.clip.span.start_ns,
-                            "end_ns": request.clip.span.end_ns,
-                            "frames": 0,
-                            "flow_run_id": run.flow_run_id,
-                            "seen_ns": time.time_ns(),
-                        }
-                    ],
-                )
+                run.catalog.commit(QUARANTINE, [_refusal(request, result, run)])
                 run.ledger.quarantined += 1
             bar.advance(1)
     return made
+
+
+def _refusal(request: Request, error: MediaError | None, run: FlowRun) -> dict[str, Any]:
+    return {
+        "item_id": request.generation_id,
+        "kind": "generation",
+        "stage": STAGE,
+        "reason": error.reason if error else "worker_crashed",
+        "detail": str(error) if error else "its worker died",
+        "camera_id": request.clip.camera_id,
+        "archive_uri": request.clip.archive_uri,
+        "member": request.clip.member,
+        "start_ns": request.clip.span.start_ns,
+        "end_ns": request.clip.span.end_ns,
+        "frames": 0,
+        "flow_run_id": run.flow_run_id,
+        "seen_ns": time.time_ns(),
+    }
 
 
 def _row(

@@ -93,7 +93,7 @@ class Generator:
         model = weights.load(Path(model_folder))
         if not isinstance(model, SuperResolution):
             raise TypeError(f"{type(model).__name__} is not a super-resolution model")
-        self._model = model.eval().to(memory_format=torch.channels_last)
+        self._model = model
         self._scale: int = model.config.scale
 
     def run(self, request: Request) -> Made | MediaError:

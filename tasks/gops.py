@@ -82,7 +82,8 @@ class _Walk(Generic[CodedT, PictureT]):
 
     def stretch(self) -> Generator[tuple[int, PictureT, tuple[int, ...]], None, bool]:
         """Walk from a clean keyframe until all is had or the next wanted frame is far."""
-        target = max(self._clock.start_pts, self._clock.ticks(self._wanted.next_ns))
+        aim_ns = self._wanted.next_ns
+        target = max(self._clock.start_pts, self._clock.ticks(aim_ns))
         early: set[int] = set()  # wanted frames of this group that are shown before its keyframe
         is_first = True
         for current, following in _pairs(_groups(self._stream.entries(target))):
@@ -93,7 +94,7 @@ class _Walk(Generic[CodedT, PictureT]):
             facts = [fact for fact, _ in current]
             needed = early | {pts for pts, _ in chosen}
             early = needed - {fact.pts for fact in facts}
-            ends = not early and (self._wanted.done or self._is_far(current, following))
+            ends = not early and (self._wanted.done or self._is_far(current, following, aim_ns))
             whole = (
                 not ends
                 and following is not None
@@ -126,9 +127,9 @@ class _Walk(Generic[CodedT, PictureT]):
         until = self._clock.t_ns(following[0][0].pts) if following else None
         return [(shown[k], served) for k, served in self._wanted.take(times, until)]
 
-    def _is_far(self, current: Group[CodedT], following: Group[CodedT] | None) -> bool:
-        if following is None:
-            return False
+    def _is_far(self, current: Group[CodedT], following: Group[CodedT] | None, aim_ns: int) -> bool:
+        if following is None or self._wanted.next_ns == aim_ns:
+            return False  # nothing served since the last seek: another would land here again
         key, horizon = current[0][0].pts, following[0][0].pts
         return self._wanted.next_ns >= self._clock.t_ns(horizon + SEEK_GROUPS * (horizon - key))
 

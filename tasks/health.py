@@ -101,7 +101,7 @@ def _precision(settings: Settings) -> dict[str, Any]:
 
 
 def _assets(settings: Settings) -> dict[str, Any]:
-    absent = [a["name"] for a in assets.listing(settings.assets) if a["state"] != "present"]
+    absent = [found.name for found in assets.listing(settings.assets) if not found.here]
     detail = f"absent: {', '.join(absent)}" if absent else "all fetched"
     return _check("assets", detail, ok=not absent, fix="stillhouse assets fetch")
 

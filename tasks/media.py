@@ -20,7 +20,8 @@ CONTAINERS = (
     "rm", "mxf", "gxf", "nut", "nsv", "nuv", "dv", "ivf", "obu", "av1", "h261", "h263", "h264",
     "hevc", "vvc", "m4v", "mpegvideo", "mjpeg", "vc1", "cavsvideo", "dirac", "dnxhd",
     "yuv4mpegpipe", "swf", "amv", "wtv", "live_flv", "roq", "smk", "bink", "flic", "gif", "apng",
-    "lxf", "ty", "pmp", "mtv", "dhav", "wav", "mp3", "aac", "flac", "aiff", "ac3", "eac3", "amr", "caf", "dts",
+    "lxf", "ty", "pmp", "mtv", "dhav", "wav", "mp3", "aac", "flac", "aiff", "ac3", "eac3",
+    "amr", "caf", "dts",
 )  # fmt: skip
 
 SPACES = {
@@ -151,6 +152,14 @@ def byte_size(source: Source) -> int:
     if size == 0:
         raise MediaError(f"{source.uri} is empty", reason="empty_file")
     return size
+
+
+def looks_encrypted(source: Source) -> bool:
+    """Tell whether an mp4 carries the boxes of a rights management near its start."""
+    with Path(source.uri).open("rb") as file:
+        file.seek(source.offset)
+        start = file.read(1 << 16)
+    return b"ftyp" in start[:16] and (b"pssh" in start or b"encv" in start)
 
 
 def read_through(source: Source) -> None:

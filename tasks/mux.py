@@ -122,8 +122,8 @@ def write_video(
     were rounded from ticks of that base become those very ticks; Matroska keeps milliseconds.
 
     `rotation` (0, 90, 180, 270) tags the pixels, which stay as they are: players turn them by so
-    many degrees counter-clockwise, as `np.rot90` does. `color_space` and `color_range` say which
-    matrix and range are written and tagged (see `colours`).
+    many degrees clockwise, as `Header.rotation` reads it back. `color_space` and `color_range`
+    say which matrix and range are written and tagged (see `colours`).
 
     Raises:
         ValueError: if there are no frames, their sizes or times do not fit together, or a side
@@ -162,7 +162,7 @@ def write_video(
         picture = _Picture(shape, pixel_format, colours(color_space, color_range, shape[0]))
         picture.describe(stream.codec_context)
         if rotation:
-            stream.set_display_rotation(rotation)
+            stream.set_display_rotation(-rotation % 360)  # counter-clockwise, to PyAV
         sound = _SoundTrack(out, audio, stack, suffix)
         count, begin, end = 0, 0, 0
         durations: dict[int, int] = {}

@@ -27,7 +27,7 @@ class TrainPreset:
     crop: int = 96  # px, side of a stored window
     seed: int = 0
     batch: int = 4
-    frames: int = 5  # the recurrence is unrolled over; <= steps_per_window
+    frames: int = 3  # the recurrence is unrolled over; <= steps_per_window
     patch: int = 64  # px, side of what a step sees; <= crop
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -59,8 +59,8 @@ class TrainPreset:
 PRESETS: dict[str, TrainPreset] = {
     preset.name: preset
     for preset in (
-        TrainPreset("ci", steps=200, windows=96, steps_per_window=5),
-        TrainPreset("laptop", steps=1500, windows=480, steps_per_window=7),
+        TrainPreset("ci", steps=250, windows=96, steps_per_window=5),
+        TrainPreset("laptop", steps=1600, windows=480, steps_per_window=5),
         TrainPreset(
             "gpu",
             steps=60_000,

@@ -13,11 +13,13 @@ from prefect.cache_policies import NO_CACHE
 
 from infra import registry
 from infra.errors import ModelNotFoundError
-from tasks.distill import compare_on_heldout
-from tasks.evaluation import Evaluation
+from tasks.judging import compare_on_heldout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.settings import Settings
+    from tasks.evaluation import Evaluation
     from tasks.run_record import FlowRun
 
 # A challenger must be this much better than bicubic on held-out sessions, in dB of luma.
@@ -69,19 +71,18 @@ def promote_version(model: str, version: int | None, run: FlowRun) -> dict[str, 
         run.ledger.inputs = 1
         if before == challenger:
             run.ledger.cached = 1
-            gates = registry.recorded_gates(settings, model, challenger)
-            return _answer(model, challenger, before, before, gates)
+            recorded = registry.recorded_gates(settings, model, challenger)
+            return _answer(model, challenger, before, before, recorded)
         pair = compare_on_heldout(model, challenger, before, run)
-        gates = [baseline_gate(pair.challenger), champion_gate(pair.challenger, pair.champion)]
-        passed = all(gate.passed for gate in gates)
-        registry.record_gates(settings, model, challenger, [asdict(gate) for gate in gates])
-        if passed:
+        judged = (baseline_gate(pair.challenger), champion_gate(pair.challenger, pair.champion))
+        gates = [asdict(gate) for gate in judged]
+        registry.record_gates(settings, model, challenger, gates)
+        if all(gate.passed for gate in judged):
             registry.set_champion(settings, model, challenger)
             run.ledger.done = 1
-        else:
-            run.ledger.quarantined = 1
-        after = challenger if passed else before
-        return _answer(model, challenger, before, after, [asdict(gate) for gate in gates])
+            return _answer(model, challenger, before, challenger, gates)
+        run.ledger.quarantined = 1
+        return _answer(model, challenger, before, before, gates)
 
 
 def _newest(settings: Settings, model: str) -> int:
@@ -94,7 +95,7 @@ def _newest(settings: Settings, model: str) -> int:
 
 
 def _answer(
-    model: str, version: int, before: int | None, after: int | None, gates: list[dict[str, Any]]
+    model: str, version: int, before: int | None, after: int | None, gates: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
         "model": model,
@@ -102,5 +103,5 @@ def _answer(
         "promoted": after == version,
         "champion_before": before,
         "champion_after": after,
-        "gates": gates,
+        "gates": list(gates),
     }

@@ -78,9 +78,12 @@ def table_schema(what: str) -> dict[str, Any]:
 
 def asset_table(settings: Settings) -> dict[str, Any]:
     """Return every pinned asset: where it comes from, its licence, whether it is here."""
-    columns = ["name", "state", "package", "download_bytes", "licence", "about"]
-    rows = [[asset[name] for name in columns] for asset in assets.listing(settings.assets)]
-    return {"columns": columns, "rows": rows, "numbers": ["download_bytes"]}
+    rows = [
+        (found.name, found.state, f"{found.package}=={found.version}", found.bytes, found.licence)
+        for found in assets.listing(settings.assets)
+    ]
+    columns = ["asset", "state", "package", "bytes", "licence"]
+    return {"columns": columns, "rows": rows, "numbers": ["bytes"]}
 
 
 def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> dict[str, Any]:
@@ -89,16 +92,16 @@ def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> di
     Raises:
         AssetCorruptError: what came is not what is pinned.
     """
-    wanted = list(names) or [asset["name"] for asset in assets.listing(settings.assets)]
+    wanted = list(names) or [found.name for found in assets.listing(settings.assets)]
     rows = []
     with progress("fetch assets", len(wanted), "assets") as bar:
         for name in wanted:
             rows += [
-                (f.name, f.status, len(f.files), f.bytes)
+                (f.name, f.status, f.bytes, str(f.folder))
                 for f in assets.fetch([name], settings.assets, force=force)
             ]
             bar.advance(1)
-    return {"columns": ["asset", "status", "files", "bytes"], "rows": rows}
+    return {"columns": ["asset", "status", "bytes", "folder"], "rows": rows}
 
 
 def _models(settings: Settings) -> dict[str, Any]:

@@ -62,17 +62,15 @@ class Listing:
     def unchanged(self, entry: Entry) -> bool:
         """Whether a file has the size and time of change it had when it was last read."""
         before = self.known.get(entry.member)
-        return (
-            before is not None
-            and (before.size_bytes, before.mtime_ns) == (entry.size_bytes, entry.mtime_ns)
+        return before is not None and (before.size_bytes, before.mtime_ns) == (
+            entry.size_bytes,
+            entry.mtime_ns,
         )
 
     @property
     def gone(self) -> list[Known]:
         """Members that were there and are no more."""
-        return [
-            known for member, known in sorted(self.known.items()) if member not in self.entries
-        ]
+        return [known for member, known in sorted(self.known.items()) if member not in self.entries]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -92,7 +90,9 @@ def list_files(location: str, run: FlowRun) -> Listing:
     listing = Listing(uri, entries, known)
     fresh = []
     for entry in entries:
-        if listing.unchanged(entry):
+        if not _is_text(entry.member):
+            listing.unread[entry.member] = "its name is not text that can be kept"
+        elif listing.unchanged(entry):
             listing.file_ids[entry.member] = known[entry.member].file_id
         else:
             fresh.append(entry)
@@ -108,6 +108,15 @@ def list_files(location: str, run: FlowRun) -> Listing:
     run.ledger.inputs = len(entries)
     run.ledger.failed = len(listing.unread)
     return listing
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a file name can be kept in a table: bytes that are not UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

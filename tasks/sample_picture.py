@@ -95,8 +95,9 @@ def most_telling(frames: Pixels, scale: int) -> tuple[int, int]:
     mean = cv2.blur(energy, (PIECE, PIECE))
     half = PIECE // 2
     inside = mean[half : mean.shape[0] - half + 1, half : mean.shape[1] - half + 1]
+    inside = inside[::scale, ::scale]
     y, x = np.unravel_index(int(np.argmax(inside)), inside.shape)
-    return int(y) // scale * scale, int(x) // scale * scale
+    return int(y) * scale, int(x) * scale
 
 
 def _panel(piece: Tensor, name: str, truth: Tensor | None) -> Pixels:

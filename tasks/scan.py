@@ -140,7 +140,11 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
     steps = np.diff(times)
     tick_ns = SECOND_NS * clock.num / clock.den
     step_ns = int(np.median(steps)) if len(steps) else _rate_step(header)
-    odd = np.abs(steps - step_ns) > max(ODD_STEP * step_ns, ODD_TICKS * tick_ns)
+    bad_ns = np.array([clock.t_ns(pts) for pts in tally.bad if pts is not None], np.int64)
+    # A step over a bad frame says nothing of the rate.
+    whole = np.searchsorted(np.sort(bad_ns), times)
+    sound = steps[whole[:-1] == whole[1:]]
+    odd = np.abs(sound - step_ns) > max(ODD_STEP * step_ns, ODD_TICKS * tick_ns)
     own_ns = clock.t_ns(clock.start_pts + tally.last_duration)
     # A last frame said to last ten steps is a container's guess, unless there is no other.
     last_ns = own_ns if 0 < own_ns <= 10 * step_ns or (len(times) == 1 and own_ns > 0) else step_ns
@@ -163,7 +167,7 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
         frames_bad=len(tally.bad) + missing,
         bad_spans=merge(spans),
         reason="truncated" if missing else _commonest(tally.reasons),
-        is_vfr=bool(len(steps)) and float(odd.mean()) > ODD_SHARE,
+        is_vfr=bool(len(odd)) and float(odd.mean()) > ODD_SHARE,
         times_ns=times,
         luma_change=np.array(tally.changes, np.float32),
         hashes=np.array(tally.hashes, np.uint64),

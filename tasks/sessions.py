@@ -141,7 +141,10 @@ def _commit_sessions(
             known[row["session_id"]] = [np.frombuffer(one, "<u8") for one in row["hashes"]]
             groups[row["session_id"]] = (row["group_id"], row["split"])
     splits = assign_splits(hashes, known, groups, settings.heldout_fraction)
-    session_rows, shot_rows, clip_rows, total = [], [], [], 0
+    session_rows: list[dict[str, Any]] = []
+    shot_rows: list[dict[str, Any]] = []
+    clip_rows: list[dict[str, Any]] = []
+    total = 0
     for name in sorted(takes):
         session_id, parts = session_ids[name], takes[name]
         clips = cut_clips(parts, settings.clip_max_ns, settings.clip_min_ns)

@@ -31,7 +31,14 @@ class ClipSource:
     span: Span
     offset_ns: int
     start_pts: int
-    source: Source
+    archive_uri: str
+    member: str
+    stream: int
+
+    @property
+    def source(self) -> Source:
+        """What the decoder opens."""
+        return Source(f"{self.archive_uri}/{self.member}", stream=self.stream)
 
     @property
     def recording_span(self) -> Span:
@@ -50,5 +57,7 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         span=Span(row["start_ns"], row["end_ns"]),
         offset_ns=row["offset_ns"],
         start_pts=row["start_pts"],
-        source=Source(f"{row['archive_uri']}/{row['member']}", stream=row["stream"]),
+        archive_uri=row["archive_uri"],
+        member=row["member"],
+        stream=row["stream"],
     )

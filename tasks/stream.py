@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 MAX_DEMUX_FAULTS = 16
 # Packets tried for a first frame when a header is read.
 PROBE_PACKETS = 64
-# Where to look for a clean keyframe when a seek lands on none, in seconds before the target;
-# and the start at last (intra-refresh recordings have one clean keyframe only).
-SEEK_BACK_S = (0, 2, 16, 1 << 40)
+# Where to look for a clean keyframe, at least so many seconds before the target, when a seek
+# lands on none; the start at last (intra-refresh recordings have one clean keyframe only).
+SEEK_BACK_S = (0, 0, 2, 16, 1 << 40)
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # Demuxers say these of damaged contents too: then the storage itself is asked.
@@ -178,9 +178,10 @@ class VideoStream:
 
     def entries(self, target: int) -> Iterator[tuple[PacketFacts, Packet] | None]:
         """Yield packets from the last clean keyframe not after `target` (see `tasks/gops.py`)."""
+        at, start = target, self._clock.start_pts
         for seconds in SEEK_BACK_S:
-            at = max(self._clock.start_pts, target - seconds * self._second)
-            if at > self._clock.start_pts or not self._is_untouched:
+            at = max(start, min(at, target - seconds * self._second))
+            if at > start or not self._is_untouched:
                 try:
                     self._container.seek(at, stream=self._stream)
                 except self._damage:
@@ -191,6 +192,10 @@ class VideoStream:
                 yield first
                 yield from found
                 return
+            if first:
+                # Some containers are sought by dts, which may come before the target when the
+                # pts does not: then the keyframe before that one is meant.
+                at = min(at, first[1].dts or first[0].pts) - 1
         yield None
 
     def _facts(self) -> Iterator[tuple[PacketFacts, Packet] | None]:
@@ -218,11 +223,14 @@ class VideoStream:
         return found[0] if found else None
 
     def _frames_promised(self) -> int:
-        entries = self._stream.index_entries
-        if self._stream.frames and self._container.format.name == MOV and len(entries):
+        said, entries = self._stream.frames, self._stream.index_entries
+        if said and self._container.format.name == MOV and len(entries):
             # An edit list hides frames that the header counts.
             return sum(not entry.is_discard for entry in entries)
-        return self._stream.frames
+        if said and self._container.format.name == "avi" and len(entries) >= 0.9 * said:
+            # AVI headers count places where no frame is stored; a shorter index is no index.
+            return len(entries)
+        return said
 
 
 def raise_if_storage_failed(error: Exception, source: Source) -> None:

@@ -28,10 +28,9 @@ FEATURES = Table(
             ),
             column("mask", pa.binary(), "T bits, first step highest: present and usable"),
             column(
-                "scale",
-                pa.float64(),
-                "an int8 array holds value / scale; null where nothing is quantised",
-                null=True,
+                "scales",
+                pa.list_(pa.float64()),
+                "what a stored integer of each array is multiplied with; 1 for other arrays",
             ),
             column("vector", pa.list_(pa.float32()), "the clip's global vector", null=True),
             column("flow_run_id", pa.string(), "the flow run that computed it"),
@@ -42,5 +41,5 @@ FEATURES = Table(
     sort_by=("session_id", "camera_id", "start_ns"),
     # A row is 10-100 KB: small groups keep the look-up of one clip to a few megabytes.
     row_group_rows=128,
-    plain_columns=("data", "mask", "vector"),
+    plain_columns=("data", "mask", "scales", "vector"),
 )

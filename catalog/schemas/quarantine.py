@@ -15,8 +15,10 @@ QUARANTINE = Table(
     doc="One row a refusal: what, at which stage, why, and the evidence.",
     schema=pa.schema(
         [
-            column("item_id", pa.string(), "file_id, recording_id, clip_id or generation_id"),
-            column("kind", pa.string(), "what the item is: file, recording, clip or generation"),
+            column("item_id", pa.string(), "file_id, clip_id or generation_id"),
+            column(
+                "kind", pa.string(), "what was refused: file, span (of a file), clip or generation"
+            ),
             column("stage", pa.string(), "the flow that refused it: ingest, extract, ..."),
             column("reason", pa.string(), "a stable word: not_a_video, decode_timeout, ..."),
             column("detail", pa.string(), "the evidence, for people"),
@@ -34,5 +36,5 @@ QUARANTINE = Table(
     ),
     key=("item_id", "stage", "reason", "camera_id", "view", "version", "start_ns"),
     sort_by=("archive_uri", "member", "start_ns"),
-    volatile=("flow_run_id", "seen_ns", "archive_uri", "detail"),
+    volatile=("flow_run_id", "seen_ns", "archive_uri", "member", "detail"),
 )

@@ -25,6 +25,7 @@ RECORDINGS = Table(
             column(
                 "recording_id", pa.string(), "BLAKE3 of the bytes, and the stream if not the first"
             ),
+            column("file_id", pa.string(), "BLAKE3 of the bytes of its file"),
             column("archive_uri", pa.string(), "the archive it was first found in"),
             column("member", pa.string(), "the member it was first found as"),
             column("stream", pa.int32(), "index among the file's video streams"),
@@ -51,6 +52,7 @@ RECORDINGS = Table(
             column("frames_decoded", pa.int64(), "frames decoded whole"),
             column("frames_bad", pa.int64(), "frames damaged or missing"),
             column("bad_spans", pa.list_(BAD_SPAN), "what cannot be decoded, on its own clock"),
+            column("cuts_ns", pa.list_(pa.int64()), "instants of cuts, on its own clock"),
             column("reason", pa.string(), "why frames are bad; null if none is", null=True),
             column("has_audio", pa.bool_(), "the file has a sound stream"),
             column("hashes", pa.binary(), "a 64-bit difference hash a second, little endian"),

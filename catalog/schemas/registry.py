@@ -1,6 +1,7 @@
 """The list of tables, in the order in which a flow commits them. Reads and writes nothing.
 
-What is referred to stands before what refers to it. Writers commit in this order and snapshots
+What a row needs to be of use stands before it: a session counts once its clips are there,
+a file once its session is. Writers commit in this order and snapshots
 are taken in the opposite one, so a snapshot never holds a row whose reference it does not hold.
 """
 
@@ -26,10 +27,10 @@ TABLES = {
     table.name: table
     for table in (
         RECORDINGS,
-        SESSIONS,
-        SHOTS,
-        CLIPS,
         QUARANTINE,
+        CLIPS,
+        SHOTS,
+        SESSIONS,
         FILES,
         FEATURES,
         GENERATIONS,

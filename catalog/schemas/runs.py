@@ -13,7 +13,7 @@ RUNS = Table(
         [
             column("flow_run_id", pa.string(), "the flow run"),
             column("flow", pa.string(), "the flow's name"),
-            column("status", pa.string(), "completed, failed or cancelled"),
+            column("status", pa.string(), "done or failed"),
             column("snapshot", pa.string(), "the catalog's versions that it read, as JSON"),
             column("parameters", pa.string(), "what it was called with, as JSON"),
             column("inputs", pa.int64(), "what there was to do"),

@@ -44,5 +44,5 @@ SESSIONS = Table(
     ),
     key=("session_id",),
     sort_by=("archive_uri", "name"),
-    volatile=("flow_run_id", "archive_uri"),
+    volatile=("flow_run_id", "archive_uri", "name"),
 )

@@ -15,7 +15,7 @@ with wanted as (
                 and coalesce(q.view, w.view) = w.view
                 and coalesce(q.version, w.version) = w.version
         ) as is_refused
-    from clip_cameras as c
+    from clip_sources as c
     cross join (
         select unnest($views::varchar[]) as view, unnest($versions::varchar[]) as version
     ) as w

@@ -2,7 +2,7 @@
 -- $views, $versions: the wanted views, one version each; $clip_ids: among these, null for all.
 with wanted as (
     select c.*, w.view, w.version
-    from clip_cameras as c
+    from clip_sources as c
     cross join (
         select unnest($views::varchar[]) as view, unnest($versions::varchar[]) as version
     ) as w
@@ -23,4 +23,4 @@ anti join refused as q
     and coalesce(q.camera_id, w.camera_id) = w.camera_id
     and coalesce(q.view, w.view) = w.view
     and coalesce(q.version, w.version) = w.version
-order by w.session_id, w.camera_id, w.start_ns, w.view
+order by w.session_id, w.camera_id, w.start_ns, w.clip_id, w.view

@@ -1,3 +1,3 @@
 -- Which recording is each camera of a current session, and where does it stand on its clock?
-select session_id, split, unnest(cameras, recursive := true)
+select session_id, name as session_name, split, unnest(cameras, recursive := true)
 from current_sessions

@@ -62,7 +62,7 @@ class Flow:
         """
         dis = getattr(self._own, "dis", None)
         if dis is None:
-            dis = self._own.dis = cv2.DISOpticalFlow_create(PRESET)
+            dis = self._own.dis = cv2.DISOpticalFlow.create(PRESET)
         luma = clip.images["luma112"]
         steps = len(luma)
         cells = np.zeros((steps, 2, CELLS, CELLS), np.int8)

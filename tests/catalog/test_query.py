@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from catalog.query import VIEWS, ask, connect, named, query_names, query_text, run
+from catalog.query import named, query_text, rows, run
 from catalog.schemas.registry import TABLES
-from catalog.snapshot import Snapshot
 from catalog.store import Catalog
 from catalog.table import describe
 
@@ -80,7 +78,7 @@ def catalog(tmp_path: Path) -> Catalog:
         "solo": [camera("cam0", "alone", 0)],
     }
     sessions = [
-        filled(TABLES["sessions"], session_id=name, cameras=cameras[name], split=split)
+        filled(TABLES["sessions"], session_id=name, name=name, cameras=cameras[name], split=split)
         for name, split in (("take", "train"), ("solo", "heldout"))
     ]
     made.commit(TABLES["sessions"], sessions)
@@ -114,33 +112,6 @@ ALL_MISSING = [
     for clip_id, camera_id in (("c3", "cam0"), ("c1", "cam01"), ("c2", "cam01"), ("c2", "cam02"))
     for view in ("flow", "sound")
 ]
-
-
-@pytest.mark.parametrize("name", query_names())
-def test_every_query_says_what_it_answers_and_runs_on_an_empty_catalog(
-    name: str, tmp_path: Path
-) -> None:
-    """Each file begins with its question, names its parameters, and runs where nothing is."""
-    text = query_text(name)
-    question, *rest = text.splitlines()
-    assert re.match(r"-- .+\?", question)
-    comments = " ".join(line for line in [question, *rest] if line.startswith("--"))
-    sql = "\n".join(line for line in rest if not line.startswith("--"))
-    names = set(re.findall(r"\$(\w+)", sql))
-    assert names == set(re.findall(r"\$(\w+)", comments))
-    given = {"views": ["flow"], "versions": ["v"], "clip_ids": None}
-    parameters = {each: given.get(each, "x") for each in names}
-    empty = Snapshot.take(str(tmp_path / "nothing"))
-    found = named(empty, name, parameters)
-    assert found.num_rows == (len(TABLES) if name == "counts" else 0)
-
-
-def test_an_empty_table_has_its_declared_columns(tmp_path: Path) -> None:
-    """Before the first commit a table is there, empty, with every column."""
-    with connect(Snapshot(str(tmp_path))) as connection:
-        for table in TABLES.values():
-            found = ask(connection, f"from {table.name}")
-            assert (found.column_names, found.num_rows) == (table.schema.names, 0)
 
 
 def test_the_latest_sighting_of_a_member_counts(catalog: Catalog) -> None:
@@ -244,8 +215,8 @@ def test_feature_states_add_up_to_what_is_wanted(catalog: Catalog) -> None:
 
 def test_features_are_read_with_the_split_of_their_clip(catalog: Catalog) -> None:
     """Training reads features of a version by clip, one row each though a clip has two cameras."""
-    rows = [feature("c2", "cam01", "flow"), feature("c2", "cam02", "flow")]
-    catalog.commit(TABLES["features"], [*rows, feature("c2", "cam02", "flow", "v1")])
+    both = [feature("c2", "cam01", "flow"), feature("c2", "cam02", "flow")]
+    catalog.commit(TABLES["features"], [*both, feature("c2", "cam02", "flow", "v1")])
     wanted = {"views": ["flow"], "versions": ["v2"], "clip_ids": None}
     found = named(catalog.snapshot(), "clip_features", wanted).to_pylist()
     assert [(row["camera_id"], row["version"]) for row in found] == [
@@ -292,18 +263,40 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
 
 def test_the_last_run_of_each_flow(catalog: Catalog) -> None:
     """The ledger keeps every run; the last of each flow is asked for most."""
-    rows = [
+    runs = [
         filled(TABLES["runs"], flow=flow, started_ns=at, flow_run_id=f"{flow}{at}")
         for flow, at in (("ingest", 1), ("ingest", 3), ("extract", 2))
     ]
-    catalog.commit(TABLES["runs"], rows)
+    catalog.commit(TABLES["runs"], runs)
     found = named(catalog.snapshot(), "runs_latest")
     assert found["flow_run_id"].to_pylist() == ["extract2", "ingest3"]
 
 
-def test_views_are_listed_after_what_they_read() -> None:
-    """`VIEWS` is in an order that can be created, and each has its file."""
-    assert set(VIEWS) <= set(query_names())
-    for place, name in enumerate(VIEWS):
-        later = set(VIEWS[place:])
-        assert not later & set(re.findall(r"\w+", query_text(name)))
+def test_a_file_is_refused_only_if_nothing_of_it_was_kept(catalog: Catalog) -> None:
+    """A damaged span, a bad stream beside a good one, or a refused clip is not a refused file."""
+    what = {"stage": "ingest", "kind": "file"}
+    catalog.commit(
+        TABLES["recordings"], [filled(TABLES["recordings"], recording_id="r", file_id="f1")]
+    )
+    catalog.commit(
+        TABLES["quarantine"],
+        [
+            filled(TABLES["quarantine"], item_id="f1", **what),
+            filled(TABLES["quarantine"], item_id="f2", **what),
+            filled(TABLES["quarantine"], item_id="f3", **(what | {"kind": "span"})),
+            refusal("f4"),
+        ],
+    )
+    assert column_of(catalog, "(" + query_text("refused_files") + ")", "file_id") == ["f2"]
+    scanned = named(catalog.snapshot(), "scanned_files")["file_id"].to_pylist()
+    assert scanned == ["f1", "x"]
+
+
+def test_what_people_see_names_sessions_and_keeps_the_limit(catalog: Catalog) -> None:
+    """Shown tables are current, in seconds, and bounded."""
+    clips = rows(catalog.snapshot(), "show_clips", {"limit": 2})
+    assert [(c["clip_id"], c["session"]) for c in clips] == [("c3", "solo"), ("c1", "take")]
+    sessions = rows(catalog.snapshot(), "show_sessions", {"limit": 9})
+    assert [(s["session_id"], s["cameras"]) for s in sessions] == [("solo", 1), ("take", 2)]
+    files = rows(catalog.snapshot(), "show_files", {"limit": 1})
+    assert [(f["member"], f["seen"]) for f in files] == [("a_copy.mp4", "1970-01-01 00:00:00")]

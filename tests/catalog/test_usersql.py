@@ -103,6 +103,7 @@ ATTACKS = [
     "selec 1",
     "select nothing from clips",
     "select error('boom')",
+    "select clip_id::bigint from clips",
 ]
 
 
@@ -118,8 +119,9 @@ def test_everything_else_is_refused_in_one_line(catalog: Catalog, attack: str) -
     sql = attack
     for name, value in quoted.items():
         sql = sql.replace(f"{{{name}}}", value)
-    with pytest.raises(SelectionInvalidError) as caught:
-        select_user(snapshot, sql)
+    for limit in (5, None):
+        with pytest.raises(SelectionInvalidError) as caught:
+            select_user(snapshot, sql, limit)
     assert len(str(caught.value).splitlines()) == 1
     assert caught.value.command
     assert "swordfish" not in str(caught.value)
@@ -171,11 +173,14 @@ def test_a_selection_is_the_users_clips_in_the_users_order(catalog: Catalog) -> 
 @pytest.mark.parametrize(
     ("sql", "kind", "message"),
     [
-        ("select session_id from clips", SelectionInvalidError, "no column clip_id"),
+        ("select session_id from clips", SelectionInvalidError, "gives session_id, no column"),
         ("select clip_id from clips where false", SelectionEmptyError, "chooses no clip"),
-        ("select 'c9' as clip_id", SelectionInvalidError, "not there, such as 'c9'"),
-        ("select null as clip_id", SelectionInvalidError, "not there, such as None"),
-        ("select 7 as clip_id", SelectionInvalidError, "not there, such as 7"),
+        ("select 'c9' as clip_id", SelectionInvalidError, "not there, such as 'c9' through all"),
+        ("select null::varchar as clip_id", SelectionInvalidError, "such as None through all"),
+        ("select clip_id, 'x' as camera_id from clips", SelectionInvalidError, "'c0' through x"),
+        ("select 7 as clip_id", SelectionInvalidError, "clip_id is int32, not one column of text"),
+        ("select ['c1'] as clip_id", SelectionInvalidError, "not one column of text"),
+        ("select clip_id, 1 as camera_id from clips", SelectionInvalidError, "camera_id is int32"),
         ("drop view clips", SelectionInvalidError, "One statement that reads"),
     ],
 )

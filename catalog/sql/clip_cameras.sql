@@ -1,8 +1,0 @@
--- From which bytes is each camera of a current clip read, and on which clock?
-select
-    c.clip_id, c.session_id, c.camera_id, c.start_ns, c.end_ns, c.split, c.shot_index,
-    r.recording_id, r.offset_ns, r.drift_ppm, r.archive_uri, r.member, r.byte_offset,
-    r.byte_size, r.stream, r.start_pts, r.time_base_num, r.time_base_den, r.width, r.height,
-    r.rotation, r.has_audio, r.status
-from (select * exclude (cameras), unnest(cameras) as camera_id from current_clips) as c
-join current_recordings as r using (session_id, camera_id)

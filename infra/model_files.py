@@ -1,0 +1,128 @@
+"""A model's files in and out of MLflow: registers a folder as a version, fetches it again.
+
+Reads a folder of weights.safetensors and config.json; writes MLflow's artifacts and registry, and
+downloaded copies by digest below `home/state/models`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import warnings
+from importlib.metadata import version as package_version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from infra.errors import ModelInvalidError
+from infra.storage import disk_errors
+from infra.tracking import Run, client, failed_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from infra.registry import ModelVersion
+    from infra.settings import Settings
+
+DIGEST_TAG = "weights_digest"
+
+
+def register_model(
+    run: Run,
+    name: str,
+    folder: Path,
+    *,
+    example: npt.NDArray[np.float32],
+    tags: Mapping[str, str],
+) -> int:
+    """Register `folder` (weights.safetensors and config.json) as the next version; return it.
+
+    It becomes an MLflow pyfunc without pickle, so that a stock MLflow loads it; its signature has
+    the rank and dtype of `example`, which the logged model must answer before it is registered.
+    The version has its tags from the moment it exists.
+
+    Raises:
+        ModelInvalidError: the model does not load or does not answer.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Schema, TensorSpec
+
+    spec = Schema([TensorSpec(example.dtype, (-1,) * example.ndim)])
+    with TemporaryDirectory() as temporary, warnings.catch_warnings():
+        # It asks for an input example, with which it would run the model thrice.
+        warnings.simplefilter("ignore", UserWarning)
+        staged = Path(temporary) / "model"
+        shutil.copytree(folder, staged)
+        logged = mlflow.pyfunc.log_model(
+            name=name,
+            python_model=str(Path(__file__).with_name("model_script.py")),
+            artifacts={"model": str(staged)},
+            signature=ModelSignature(inputs=spec, outputs=spec),
+            pip_requirements=[_pinned(one) for one in ("mlflow", "numpy", "safetensors", "torch")],
+        )
+        try:
+            answer = mlflow.pyfunc.load_model(logged.model_uri).predict(example)
+        except (MlflowException, ValueError, RuntimeError, OSError) as error:
+            raise ModelInvalidError(f"The model in {folder} does not run: {error}") from error
+    if answer.ndim != example.ndim:
+        raise ModelInvalidError(f"The model in {folder} answers {answer.shape} to {example.shape}.")
+    store = client(run.settings)
+    try:
+        store.create_registered_model(name)
+    except MlflowException as error:
+        if not failed_with(error, "RESOURCE_ALREADY_EXISTS"):
+            raise
+    kept = {DIGEST_TAG: _folder_digest(folder), **tags}
+    made = store.create_model_version(
+        name, logged.model_uri, run_id=run.run_id, tags=kept, model_id=logged.model_id
+    )
+    return int(made.version)
+
+
+def _pinned(package: str) -> str:
+    # Without the local part: "2.13.0+cpu" is on no index.
+    return f"{package}=={package_version(package).partition('+')[0]}"
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(f"{file.name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def download(settings: Settings, model: ModelVersion) -> Path:
+    """Return a folder with the version's weights.safetensors and config.json.
+
+    Kept by digest below `home/state/models`: the second call needs neither MLflow nor a network.
+
+    Raises:
+        ModelInvalidError: the version has no weights of ours.
+    """
+    if not re.fullmatch(r"[0-9a-f]{16,128}", model.digest):
+        raise ModelInvalidError(f"{model.uri} has no digest of its weights.")
+    kept = settings.state / "models" / model.digest
+    if kept.is_dir():
+        return kept
+    client(settings)
+    import mlflow
+
+    with disk_errors(kept):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".partial-", dir=kept.parent) as temporary:
+            whole = mlflow.artifacts.download_artifacts(artifact_uri=model.uri, dst_path=temporary)
+            folder = Path(whole) / "artifacts" / "model"
+            if not folder.is_dir():
+                raise ModelInvalidError(f"{model.uri} was not registered by this application.")
+            try:
+                folder.rename(kept)
+            except OSError:
+                if not kept.is_dir():  # else another process was first
+                    raise
+    return kept

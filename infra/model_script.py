@@ -1,0 +1,42 @@
+"""The model as a service of MLflow: this file is copied beside the weights of every version.
+
+Reads the version's folder (safetensors and config, no pickle). MLflow runs this file by its path
+(`mlflow.pyfunc.load_model("models:/super-resolution@champion").predict(frames)`); nothing of ours
+imports it. The application must be installed where it runs: the network's code is not copied.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+
+
+class ModelService(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships no types
+    """Arrays in, arrays out: (B, T, 3, h, w) float32 of 0..1 to (B, T, 3, s*h, s*w)."""
+
+    def load_context(self, context: Any) -> None:  # noqa: ANN401  MLflow's own class
+        """Read the weights. By name, because `infra` stands below `models` in the arrow."""
+        weights = importlib.import_module("models.weights")
+        self._model = weights.load(Path(context.artifacts["model"])).eval()
+
+    def predict(
+        self,
+        context: Any,  # noqa: ANN401, ARG002  MLflow's protocol
+        # MLflow knows the bare class alone, and warns of any other hint and of none.
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> npt.NDArray[np.float32]:
+        """Return what the model makes of a batch of clips, clipped to 0..1."""
+        torch = importlib.import_module("torch")
+        frames = torch.from_numpy(np.ascontiguousarray(model_input, dtype=np.float32))
+        with torch.inference_mode():
+            answer: npt.NDArray[np.float32] = self._model(frames).clamp(0, 1).numpy()
+        return answer
+
+
+mlflow.models.set_model(ModelService())

@@ -1,0 +1,242 @@
+"""Work on Ray: items each in its own process, one long stream, batches through actors.
+
+Starts a local Ray or joins the cluster of the settings; reads and writes nothing else. A worker
+that dies costs the items it had in hand, which come back as `Lost`; the job goes on. What the work
+itself raises is raised here as it was, not wrapped.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from infra.errors import ComputeUnavailableError
+from infra.ray_local import start_local, stop_local
+from infra.ray_outcomes import (
+    DECODE_TIMEOUT,
+    DECODER_CRASHED,
+    WORKER_CRASHED,
+    Finished,
+    Lost,
+    deaths,
+    fitting_cpus,
+    raise_cause,
+    reason_of,
+)
+from infra.ray_pool import Worker, map_batches
+from infra.settings import WORKER_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from infra.settings import Settings
+
+__all__ = [
+    "Finished",
+    "Lost",
+    "Worker",
+    "cluster",
+    "connect",
+    "map_batches",
+    "map_isolated",
+    "stream",
+]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Ray waits for ever for a head that is not there.
+CONNECT_TIMEOUT_S = 5.0
+# After so many lost machines an item is taken to be what kills them.
+_NODE_DEATHS_FORGIVEN = 3
+
+
+def connect(settings: Settings) -> None:
+    """Have Ray ready in this process: the one already here, a cluster's, or a new local one.
+
+    Raises:
+        ComputeUnavailableError: the cluster is not there or refuses, or Ray does not start.
+    """
+    settings.prepare_process()
+    if settings.ray_address is not None:
+        _require_head(settings.ray_address)
+        _join(settings.ray_address)
+        return
+    if not _is_connected():
+        start_local(settings)
+
+
+@contextmanager
+def cluster(settings: Settings) -> Iterator[None]:
+    """Have Ray ready inside the block; at its end stop it if it was started here."""
+    started = not _is_connected()
+    connect(settings)
+    try:
+        yield
+    finally:
+        if started:
+            stop_local()
+
+
+def _is_connected() -> bool:
+    # Without importing Ray (.5 s) only to learn that it is not there.
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+def _require_head(address: str) -> None:
+    if address == "auto" or _is_connected():
+        return
+    parsed = urlsplit(address if "://" in address else f"ray://{address}")
+    try:
+        socket.create_connection((parsed.hostname, parsed.port), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise ComputeUnavailableError(
+            f"No Ray head answers at {address}: {error.strerror or error}.",
+            command="unset STILLHOUSE_RAY_ADDRESS",
+        ) from error
+
+
+def _join(address: str) -> None:
+    import ray
+
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ComputeUnavailableError(
+            f"The Ray cluster at {address} refuses: {str(error).splitlines()[0]}",
+            command="ray get-auth-token",
+        ) from error
+
+
+def map_isolated(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    timeout_s: float,
+    concurrency: int,
+) -> Iterator[Finished[T, R] | Lost[T]]:
+    """Run `function(item)` for every item, each alone in a process, `concurrency` at once.
+
+    A process that works on an item for `timeout_s` is killed by the kernel (also one that hangs in
+    native code and holds the interpreter's lock): `Lost(item, "decode_timeout")`. One that dies is
+    `Lost(item, "decoder_crashed")`. Waiting for a free core does not count. In no order.
+
+    Raises:
+        Exception: whatever `function` raises.
+    """
+    import ray
+
+    task = ray.remote(_run_alone).options(num_cpus=1, max_retries=0, num_returns="streaming")
+    rest = (_Alone(item) for item in items)
+    running: dict[Any, _Alone[T]] = {}
+    try:
+        while True:
+            for one in islice(rest, concurrency - len(running)):
+                running[task.remote(function, one.item, timeout_s)] = one
+            if not running:
+                return
+            (produced,), _ = ray.wait(list(running), num_returns=1)
+            one = running[produced]
+            try:
+                value = ray.get(next(produced))
+            except ray.exceptions.RayTaskError as error:
+                raise_cause(error)
+            except deaths() as death:
+                del running[produced]
+                if one.may_move(death):
+                    running[task.remote(function, one.item, timeout_s)] = one
+                else:
+                    yield one.lost(death, timeout_s)
+            else:
+                if one.started_s is None:
+                    one.started_s = value
+                else:
+                    del running[produced]
+                    yield Finished(one.item, value)
+    finally:
+        for produced in running:
+            ray.cancel(produced, force=True)
+
+
+@dataclass(slots=True)
+class _Alone(Generic[T]):
+    """An item of `map_isolated`: when its process began with it, how many machines it lost."""
+
+    item: T
+    started_s: float | None = None
+    nodes_lost: int = 0
+
+    def may_move(self, death: Exception) -> bool:
+        """Tell whether to try again: a lost machine is no fault of the item, the first times."""
+        if type(death).__name__ != "NodeDiedError" or self.nodes_lost == _NODE_DEATHS_FORGIVEN:
+            return False
+        self.started_s = None
+        self.nodes_lost += 1
+        return True
+
+    def lost(self, death: Exception, timeout_s: float) -> Lost[T]:
+        late = self.started_s is not None and time.time() - self.started_s >= timeout_s
+        return Lost(self.item, reason_of(death, DECODE_TIMEOUT if late else DECODER_CRASHED))
+
+
+def _run_alone(function: Callable[[T], R], item: T, timeout_s: float) -> Iterator[R | float]:
+    """Yield the time it begins, in seconds (waiting for a core is over by then), and the result."""
+    yield time.time()
+    # The default action of SIGALRM ends the process without asking the interpreter. Ray runs a
+    # task in the main thread, where alone a handler can be set.
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        result = function(item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    yield result
+
+
+def stream(function: Callable[[T], Iterable[R]], work: T, settings: Settings) -> Iterator[R]:
+    """Run a generator in one process with every core, and yield what it yields as it comes.
+
+    Raises:
+        ComputeUnavailableError: the process died.
+        Exception: whatever `function` raises.
+    """
+    import ray
+
+    cpus, _ = fitting_cpus(settings.cpus)
+    task = ray.remote(_iterate).options(num_cpus=cpus, num_returns="streaming", max_retries=0)
+    produced = task.remote(function, work)
+    try:
+        for ref in produced:
+            yield ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        raise_cause(error)
+    except deaths() as death:
+        raise ComputeUnavailableError(
+            f"The process of {function.__name__} died: {reason_of(death, WORKER_CRASHED)}.",
+            command="stillhouse doctor",
+        ) from death
+    finally:
+        with suppress(ValueError):
+            ray.cancel(produced, force=True)
+
+
+def _iterate(function: Callable[[T], Iterable[R]], work: T) -> Iterator[R]:
+    # Not `yield from`: Ray sends into the generator, which other iterators cannot take.
+    for value in function(work):  # noqa: UP028
+        yield value

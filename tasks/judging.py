@@ -1,0 +1,131 @@
+"""Judging models on the held-out sessions of the catalog as it is now.
+
+Reads the catalog, the archive and the registry; writes nothing. A result is compared with another
+only where both were measured on the same held-out clips by the same protocol: where the recorded
+one was not, it is measured again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog import ids
+from catalog.query import rows
+from infra import registry
+from infra.errors import CatalogEmptyError, ModelInvalidError
+from infra.ray_cluster import connect, stream
+from tasks.evaluation import Evaluation
+from tasks.sources import ClipSource, clip_source
+from tasks.splits import HELDOUT, TRAIN, require_split
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.registry import ModelVersion
+    from infra.settings import Settings
+    from tasks.evaluate import HeldOut
+    from tasks.run_record import FlowRun
+
+# A clip of one camera with the width and height of its recording as displayed.
+Sized = tuple[ClipSource, int, int]
+
+EVALUATION_FILE = "evaluation.json"
+# Frames a clip and clips a session that are judged: the first clip of four cameras, or four
+# clips of one; more costs as long as training does.
+JUDGED_FRAMES, JUDGED_CLIPS = 24, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A challenger and the champion (if there is one) judged on the same clips."""
+
+    challenger: Evaluation
+    champion: Evaluation | None
+
+
+def clips_by_split(run: FlowRun) -> tuple[tuple[Sized, ...], tuple[Sized, ...]]:
+    """Return the current clips to train on and those held out, in the catalog's order.
+
+    Raises:
+        CatalogEmptyError: nothing has been ingested.
+        SplitImpossibleError: there is nothing on one of the sides.
+    """
+    found = rows(run.catalog.snapshot(), "clip_sources", {})
+    if not found:
+        raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
+    require_split([row["split"] for row in found])
+    sides: dict[str, list[Sized]] = {TRAIN: [], HELDOUT: []}
+    for row in found:
+        sides[row["split"]].append((clip_source(row), row["width"], row["height"]))
+    return tuple(sides[TRAIN]), tuple(sides[HELDOUT])
+
+
+def heldout_digest(heldout: tuple[Sized, ...]) -> str:
+    """Name the held-out clips and the protocol: results compare only where this is equal."""
+    clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in heldout)
+    protocol = (*source_parts("tasks.evaluate"), *source_parts("tasks.windows"))
+    return ids.digest("heldout", JUDGED_FRAMES, JUDGED_CLIPS, *clips, *protocol)
+
+
+def judged_clips(heldout: tuple[Sized, ...]) -> list[HeldOut]:
+    """Read the clips that are judged, up to `JUDGED_CLIPS` a session."""
+    from tasks.windows import heldout_clips
+
+    return list(heldout_clips(heldout, JUDGED_FRAMES, JUDGED_CLIPS))
+
+
+def recorded_evaluation(settings: Settings, version: ModelVersion) -> Evaluation:
+    """Return what was measured when a version was made.
+
+    Raises:
+        MissingBaselineError: its baselines were taken away.
+    """
+    found = registry.read_artifact_json(settings, version.run_id, EVALUATION_FILE)
+    return Evaluation.from_json(json.dumps(found))
+
+
+def compare_on_heldout(model: str, challenger: int, champion: int | None, run: FlowRun) -> Pair:
+    """Judge both on the held-out clips of now; what is on record for those is not done again."""
+    _, heldout = clips_by_split(run)
+    judged = heldout_digest(heldout)
+
+    def evaluation(number: int) -> Evaluation:
+        version = registry.version_info(run.settings, model, number)
+        if version.tags.get("heldout_digest") == judged:
+            return recorded_evaluation(run.settings, version)
+        folder = registry.download(run.settings, version)
+        connect(run.settings)
+        work = _Judgement(str(folder), heldout, run.settings.cpus)
+        (text,) = stream(_judge, work, run.settings)
+        return Evaluation.from_json(text)
+
+    return Pair(evaluation(challenger), None if champion is None else evaluation(champion))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    folder: str
+    heldout: tuple[Sized, ...]
+    threads: int
+
+
+def _judge(work: _Judgement) -> Iterator[str]:
+    """Judge a model; runs in a Ray task with every core to itself."""
+    import torch
+
+    from models import weights
+    from models.superresolution import SuperResolution
+    from tasks.evaluate import evaluate_superresolution
+
+    torch.set_num_threads(work.threads)
+    model = weights.load(Path(work.folder))
+    if not isinstance(model, SuperResolution):
+        raise ModelInvalidError(
+            f"{work.folder} holds a {type(model).__name__}, not a super-resolution model.",
+            command="stillhouse show models",
+        )
+    yield evaluate_superresolution(model, judged_clips(work.heldout)).to_json()

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from infra.errors import ComputeUnavailableError, MediaError
+from infra.ray_cluster import Finished, Lost, connect, map_batches, map_isolated, stream
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POISON, HANG, REFUSE = -1, -2, -3
+
+
+class Doubler:
+    """Doubles numbers; dies of poison, hangs, or refuses as it is told."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+    def run(self, item: int) -> tuple[int, int]:
+        """Return the double and the process that made it."""
+        return 2 * behave(item) + self.offset, os.getpid()
+
+
+class Stillborn:
+    """Cannot be built."""
+
+    def __init__(self, how: str) -> None:
+        if how == "dies":
+            os._exit(1)
+        raise MediaError("no model in that folder", reason="no_model")
+
+    def run(self, item: int) -> int:
+        """Never called."""
+        return item
+
+
+def behave(item: int) -> int:
+    """Do what the number says."""
+    if item == POISON:
+        os._exit(7)
+    if item == HANG:
+        # Native code that never gives the interpreter's lock back.
+        sum(range(10**15))
+    if item == REFUSE:
+        raise PermissionError(13, "Permission denied", "/archive/a.mp4")
+    time.sleep(0.05)
+    return item
+
+
+def environment(_: int) -> dict[str, str]:
+    """Return what the worker process was given."""
+    return dict(os.environ)
+
+
+def count(until: int) -> Iterator[int]:
+    """Count, slowly enough to be watched; refuse at 20."""
+    for k in range(until):
+        if k == 20:
+            raise MediaError("enough", reason="limit")
+        yield k
+        time.sleep(0.05)
+
+
+def die(after: int) -> Iterator[int]:
+    """Yield, then die."""
+    yield from range(after)
+    os._exit(3)
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_every_batch_comes_back_from_a_pool_of_actors() -> None:
+    """Forty items through two actors with two threads each: every one once, from two processes."""
+    found = list(map_batches(Doubler, (1,), iter(range(40)), actors=2, threads=2, cpus_per_actor=1))
+    assert all(isinstance(one, Finished) for one in found)
+    assert sorted((one.item, one.result[0]) for one in found if isinstance(one, Finished)) == [
+        (k, 2 * k + 1) for k in range(40)
+    ]
+    assert len({one.result[1] for one in found if isinstance(one, Finished)}) == 2
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_no_more_is_taken_than_the_actors_have_in_hand() -> None:
+    """The source is read only as results are used: at most actors x threads ahead of them."""
+    taken = 0
+
+    def source() -> Iterator[int]:
+        nonlocal taken
+        for k in range(20):
+            taken += 1
+            yield k
+
+    results = map_batches(Doubler, (0,), source(), actors=1, threads=2, cpus_per_actor=1)
+    for done, _ in enumerate(results):
+        assert taken <= done + 2 + 1
+    assert taken == 20
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_poison_costs_its_own_batch_and_the_job_goes_on() -> None:
+    """Two batches that kill their process are lost, each once; the other eighteen are done."""
+    items = [*range(9), POISON, *range(9, 18), POISON]
+    found = list(map_batches(Doubler, (0,), items, actors=1, cpus_per_actor=1))
+    lost = [one for one in found if isinstance(one, Lost)]
+    assert [(one.item, one.reason) for one in lost] == [(POISON, "worker_crashed")] * 2
+    done = sorted(one.item for one in found if isinstance(one, Finished))
+    assert done == list(range(18))
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_poison_among_threads_loses_only_what_was_in_hand() -> None:
+    """With two threads a death takes at most one neighbour along, and every item is accounted."""
+    items = [0, 1, POISON, *range(2, 12)]
+    found = list(map_batches(Doubler, (0,), items, actors=1, threads=2, cpus_per_actor=2))
+    assert Counter(one.item for one in found) == Counter(items)
+    lost = [one.item for one in found if isinstance(one, Lost)]
+    assert POISON in lost
+    assert len(lost) <= 2
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_batch_that_hangs_is_given_up_at_its_deadline() -> None:
+    """An actor that is busy with one item for too long is replaced."""
+    began = time.monotonic()
+    found = list(
+        map_batches(Doubler, (0,), [1, HANG, 2], actors=1, cpus_per_actor=1, timeout_s=1.5)
+    )
+    assert Lost(HANG, "worker_timeout") in found
+    assert sorted(one.item for one in found if isinstance(one, Finished)) == [1, 2]
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_what_the_work_raises_arrives_as_it_was() -> None:
+    """Errors of the constructor and of `run` keep their class and facts and end the job."""
+    with pytest.raises(PermissionError) as refused:
+        list(map_batches(Doubler, (0,), [1, REFUSE, 2], actors=1))
+    assert (refused.value.errno, refused.value.filename) == (13, "/archive/a.mp4")
+    with pytest.raises(MediaError) as stillborn:
+        list(map_batches(Stillborn, ("raises",), [1, 2], actors=2, cpus_per_actor=1))
+    assert stillborn.value.reason == "no_model"
+    with pytest.raises(ComputeUnavailableError, match="while it started"):
+        list(map_batches(Stillborn, ("dies",), [1, 2], actors=1))
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_more_cores_than_there_are_do_not_wait_for_ever() -> None:
+    """A pool that asks for sixteen actors of eight cores each gets what two cores can carry."""
+    found = list(map_batches(Doubler, (0,), [1, 2, 3], actors=16, cpus_per_actor=8))
+    assert len(found) == 3
+    assert list(map_batches(Doubler, (0,), [], actors=1)) == []
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_each_isolated_item_has_its_own_fate() -> None:
+    """One item crashes, one hangs in native code until its deadline, the rest are done."""
+    began = time.monotonic()
+    items = [1, POISON, 2, HANG, 3, 4]
+    found = {one.item: one for one in map_isolated(behave, items, timeout_s=1.5, concurrency=2)}
+    assert found[POISON] == Lost(POISON, "decoder_crashed")
+    assert found[HANG] == Lost(HANG, "decode_timeout")
+    assert [found[k] for k in (1, 2, 3, 4)] == [Finished(k, k) for k in (1, 2, 3, 4)]
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_deadline_ends_with_its_item() -> None:
+    """A process is used again after an item that ended in time, and is not killed later."""
+    found = list(map_isolated(behave, [0] * 20, timeout_s=0.4, concurrency=1))
+    assert found == [Finished(0, 0)] * 20
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_an_isolated_item_that_may_not_be_read_ends_the_job() -> None:
+    """Permission is no fault of the file's format: the error is raised here, with its number."""
+    with pytest.raises(PermissionError, match="Permission denied"):
+        list(map_isolated(behave, [1, REFUSE], timeout_s=5, concurrency=2))
+
+
+def test_a_stream_yields_while_it_works(ray_local: Settings) -> None:
+    """Values arrive as they are made; an error of the work comes after the values before it."""
+    began = time.monotonic()
+    values = stream(count, 50, ray_local)
+    assert next(values) == 0
+    assert time.monotonic() - began < 20
+    rest = []
+    with pytest.raises(MediaError, match="enough"):
+        rest.extend(values)
+    with pytest.raises(ComputeUnavailableError, match="process of die died"):
+        list(stream(die, 2, ray_local))
+
+
+def test_a_stream_that_is_left_ends_its_process(ray_local: Settings) -> None:
+    """Whoever stops listening gets the cores back: the next stream starts at once."""
+    first = stream(count, 19, ray_local)
+    assert next(first) == 0
+    first.close()  # type: ignore[attr-defined]
+    began = time.monotonic()
+    assert next(stream(count, 2, ray_local)) == 0
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_workers_have_one_thread_and_send_nothing_home() -> None:
+    """Worker processes have our environment; this process's own is left alone."""
+    (found,) = map_isolated(environment, [0], timeout_s=30, concurrency=1)
+    assert isinstance(found, Finished)
+    wanted = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    assert wanted.items() <= found.result.items()
+    assert found.result["MALLOC_TRIM_THRESHOLD_"] == "2147483648"
+    assert found.result["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_ray_listens_on_loopback_only() -> None:
+    """No port of Ray's can be reached from another machine."""
+    listening = set()
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        for one in process.net_connections("inet"):
+            if one.status == psutil.CONN_LISTEN:
+                listening.add(one.laddr.ip.removeprefix("::ffff:"))
+    assert listening
+    assert listening <= {"127.0.0.1", "::1"}
+
+
+def test_connecting_again_uses_the_ray_that_is_here(ray_local: Settings, tmp_path: Path) -> None:
+    """Another home in the same process shares the running Ray; connecting costs nothing."""
+    assert list(map_isolated(behave, [5], timeout_s=30, concurrency=1)) == [Finished(5, 5)]
+    began = time.monotonic()
+    connect(ray_local)
+    connect(Settings(home=tmp_path))
+    assert time.monotonic() - began < 2
+
+
+OWN_RAY = """
+import os, sys
+from pathlib import Path
+from infra.ray_cluster import cluster, map_isolated
+from infra.settings import Settings
+if __name__ == "__main__":
+    with cluster(Settings(home=Path(sys.argv[1]), cpus=1)):
+        found = list(map_isolated(os._exit, [3], timeout_s=30, concurrency=1))
+    print(found[0].reason)
+    print(list(Path("/tmp").glob(f"stillhouse-ray-{os.getpid()}-*")))
+"""
+
+
+def test_a_ray_of_ones_own_leaves_neither_words_nor_files(tmp_path: Path) -> None:
+    """A worker's death writes nothing to stdout, and Ray's folder goes when the block ends."""
+    found = subprocess.run(
+        [sys.executable, "-c", OWN_RAY, str(tmp_path / ("deep" * 40))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("RAY_")},
+    )
+    assert found.stdout.splitlines() == ["decoder_crashed", "[]"]
+
+
+ABSENT = """
+import sys
+from infra.errors import ComputeUnavailableError
+from infra.ray_cluster import connect
+from infra.settings import Settings
+try:
+    connect(Settings(ray_address="127.0.0.1:1"))
+except ComputeUnavailableError as error:
+    print(error, error.command)
+"""
+
+
+def test_an_absent_cluster_is_an_error_not_a_wait() -> None:
+    """Nobody at the cluster's address is said at once, with what to do."""
+    began = time.monotonic()
+    found = subprocess.run(
+        [sys.executable, "-c", ABSENT], capture_output=True, text=True, check=True
+    )
+    assert "No Ray head answers at 127.0.0.1:1" in found.stdout
+    assert "STILLHOUSE_RAY_ADDRESS" in found.stdout
+    assert time.monotonic() - began < 40
