@@ -83,7 +83,8 @@ class Console:
             table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True)
         for row in rows:
             table.add_row(*[_cell(value) for value in row])
-        rich = Rich(width=None if sys.stdout.isatty() else 160, highlight=False)
+        # A file or a pipe has no width: nothing is cut there.
+        rich = Rich(width=None if sys.stdout.isatty() else 400, highlight=False)
         with rich.capture() as captured:
             rich.print(table)
         return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"

@@ -17,6 +17,7 @@ import torch
 from infra.errors import MediaError
 from models import weights
 from models.metrics import luma, psnr, quantise
+from models.precision import cpu_precision
 from models.resample import downsample, upsample
 from models.superresolution import SuperResolution
 from tasks.decode import Sampled, Scale, frames
@@ -94,6 +95,7 @@ class Generator:
         if not isinstance(model, SuperResolution):
             raise TypeError(f"{type(model).__name__} is not a super-resolution model")
         self._model = model
+        self._precision = cpu_precision()
         self._scale: int = model.config.scale
 
     def run(self, request: Request) -> Made | MediaError:
@@ -117,7 +119,7 @@ class Generator:
 
         def video() -> Iterator[tuple[Pixels, int]]:
             with torch.inference_mode():
-                for made in self._model.stream(lows):
+                for made in self._model.stream(lows, precision=self._precision):
                     frame, low, t_ns = shown.pop()
                     picture = made.clamp(0, 1)
                     self._measure(picture, frame, low, tally, compared=compared)

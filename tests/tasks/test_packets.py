@@ -112,6 +112,25 @@ def test_a_higher_sub_layer_may_refer_to_a_sub_layer_non_reference_picture() -> 
     assert select(group, {10}, whole=False) == [0, 1, 2]
 
 
+def test_declared_leading_pictures_are_dropped_when_nobody_wants_them() -> None:
+    """In HEVC no frame after the keyframe needs them, so neither do we, nor the group before."""
+    lead = Nature(clean=False, resets=False, leading=True)
+    p = Nature(clean=False, resets=False)
+    group = [PacketFacts(100, KEY), PacketFacts(80, lead), PacketFacts(90, lead)]
+    group.append(PacketFacts(120, p))
+    assert select(group, {120}, whole=False) == [0, 3]
+    assert select(group, {80, 120}, whole=False) == [0, 1, 3]
+    assert not leans_back(group, {120})
+    assert leans_back(group, {80})
+
+
+def test_a_keyframe_that_does_not_reset_leans_on_the_group_before() -> None:
+    """A gap in frame numbers before it would make the decoder invent references."""
+    key = Nature(clean=True, resets=False)
+    assert leans_back([PacketFacts(100, key)], {100})
+    assert not leans_back([PacketFacts(100, KEY)], {100})
+
+
 def nal(*units: bytes) -> bytes:
     """Join NAL units, each after its length in four bytes."""
     return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
@@ -174,7 +193,7 @@ def test_damaged_packets_have_a_nature_too(codec: str, data: bytes) -> None:
 
 
 def test_the_length_size_comes_from_the_decoder_record() -> None:
-    """avcC and hvcC say how long a length is; without them there are start codes."""
+    """The records avcC and hvcC say how long a length is; without them there are start codes."""
     assert nal_length_size("h264", b"\x01\x64\x00\x1f\xff\xe1") == 4
     assert nal_length_size("h264", b"\x01\x64\x00\x1f\xfd\xe1") == 2
     assert nal_length_size("hevc", b"\x01" + b"\x00" * 20 + b"\x03") == 4
