@@ -76,9 +76,7 @@ class Console:
         from rich.console import Console as Rich
         from rich.table import Table
 
-        table = Table(
-            title=title, title_justify="left", title_style="bold", box=None, pad_edge=False
-        )
+        table = Table(box=None, pad_edge=False)
         for name in columns:
             table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True)
         for row in rows:
@@ -87,7 +85,9 @@ class Console:
         rich = Rich(width=None if sys.stdout.isatty() else 400, highlight=False)
         with rich.capture() as captured:
             rich.print(table)
-        return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+        # The title is a line of its own: as a table's title it would be folded to its width.
+        lines = [title, *captured.get().splitlines()] if title else captured.get().splitlines()
+        return "\n".join(line.rstrip() for line in lines) + "\n"
 
     def ledger(self, title: str, report: Mapping[str, Any]) -> str:
         """Return one flow run's counts as text."""

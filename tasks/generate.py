@@ -22,8 +22,8 @@ from infra import registry
 from infra.errors import SelectionEmptyError, UnknownApplicationError
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
-from tasks.generator import Generator, Made, Request
 from tasks.presets import MODEL_NAME
+from tasks.requests import Made, Request
 from tasks.sources import clip_source
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def make_generations(application: str, plan: GeneratePlan, run: FlowRun) -> list
     """
     if not plan.requests:
         return []
+    from tasks.generator import Generator
+
     settings = run.settings
     connect(settings)
     versions = json.dumps(run.catalog.snapshot().versions, sort_keys=True)

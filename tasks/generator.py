@@ -22,49 +22,14 @@ from models.resample import downsample, upsample
 from models.superresolution import SuperResolution
 from tasks.decode import Sampled, Scale, frames
 from tasks.mux import AudioCopy, write_video
+from tasks.requests import Made, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from tasks.sources import ClipSource
-
     Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One clip of one camera to make a video of.
-
-    `width` and `height` are the recording's as displayed. `input_side` is the shorter side the
-    model is given: None gives it the source as it is, and the video is larger than any truth;
-    a number gives it the source brought down to that, so that what it makes can be compared.
-    """
-
-    generation_id: str
-    clip: ClipSource
-    width: int
-    height: int
-    color_space: str | None
-    color_range: str | None
-    rate: tuple[int, int]
-    time_base: tuple[int, int]
-    input_side: int | None
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A video that was written, and what was measured of it."""
-
-    bytes: int
-    digest: str
-    width: int
-    height: int
-    frames: int
-    has_audio: bool
-    quality: dict[str, float | str]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +14,11 @@ from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tasks.synthetic import Truth
 
 # Before Prefect, Ray or MLflow are imported by any test.
-Settings().prepare_process()
+Settings(home=Path(tempfile.mkdtemp(prefix="stillhouse-tests-"))).prepare_process()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from tasks.decode import (
     sample,
 )
 from tasks.mux import write_video
+from tasks.scan import scan
 from tasks.stream import VideoStream
 
 if TYPE_CHECKING:
@@ -353,21 +354,26 @@ def test_strange_names_open(written: dict[str, Source], tmp_path: Path) -> None:
 def test_damage_is_passed_over_by_plan_and_plainly_alike(
     written: dict[str, Source], tmp_path: Path, name: str, place: float
 ) -> None:
-    """In a damaged file each instant still gets the last good frame, and none is lost."""
+    """Outside a scan's bad spans not a byte differs, inside each instant still gets a frame."""
     data = bytearray(Path(written[name].uri).read_bytes())
     at = int(len(data) * place)
     data[at : at + 700] = bytes(k * 37 & 255 for k in range(700))
     source = Source(str(tmp_path / f"damaged_{name}"))
     Path(source.uri).write_bytes(data)
-    start_pts = first_pts(written[name])
+    found = scan(source, max_pixels=1 << 20, max_frames=1000)
+    # Matroska skips what it cannot read and VP9 decodes anything: of damage they may not tell.
+    assert found.frames_bad > 0 or not name.endswith(".mp4")
+    start_pts = found.start_pts
     for step_ns in (STEP_NS, 7 * STEP_NS):
         request = range(0, 4 * SECOND_NS, step_ns)
         ways = []
         for plan in (False, True):
-            found = sample(source, request, LUMA, start_pts=start_pts, plan=plan)
-            ways.append({i: (s.t_ns, s.images["luma"].tobytes()) for s in found for i in s.indices})
+            shown = sample(source, request, LUMA, start_pts=start_pts, plan=plan)
+            ways.append({i: (s.t_ns, s.images["luma"].tobytes()) for s in shown for i in s.indices})
         assert sorted(ways[0]) == sorted(ways[1]) == list(range(len(request)))
-        assert ways[0] == ways[1]
+        for k, t_ns in enumerate(request):
+            if not any(span.contains(t_ns) for span in found.bad_spans):
+                assert ways[0][k] == ways[1][k]
 
 
 @pytest.mark.skipif(not ODD.exists(), reason="needs the odd files of ../shared/data")
