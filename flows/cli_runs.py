@@ -38,10 +38,15 @@ def demo(
     """
     console: Console = context.obj
     settings = console.settings(runs=True)
+    from flows.demo import HELDOUT_CLIPS, INPUT_SIDE, chosen_preset
     from flows.demo import demo as flow
     from flows.demo_report import demo_text
+    from flows.standing import standing
 
-    found = flow(synthetic=synthetic, preset=preset, home=console.home)
+    chosen = chosen_preset(preset, synthetic=synthetic)
+    found = standing(settings, chosen, HELDOUT_CLIPS, INPUT_SIDE, synthetic=synthetic)
+    if found is None:
+        found = flow(synthetic=synthetic, preset=chosen, home=console.home)
     stages = found["stages"]
     console.answer(found, as_json=as_json, text=demo_text(console, found, settings))
     codes = [exit_code(report) for name, report in stages.items() if name != "promote"]

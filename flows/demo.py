@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.distill import distill
 from flows.extract import extract
@@ -27,20 +28,27 @@ HELDOUT_CLIPS = (
 INPUT_SIDE = 144
 
 
+def chosen_preset(preset: str | None, *, synthetic: bool) -> str:
+    """Return the preset that is meant: the laptop's for real footage, the short one else."""
+    return preset or ("ci" if synthetic else "laptop")
+
+
 @flow(name="demo", validate_parameters=False)
 def demo(
     *, synthetic: bool = False, preset: str | None = None, home: str | None = None
 ) -> dict[str, Any]:
     """Fetch or make the sample archive, then ingest, extract, distill, promote, generate."""
     archive = sample_archive(load_settings(home), synthetic=synthetic)
-    stages = {
-        "ingest": ingest(archive, home),
-        "extract": extract((), home),
-        "distill": distill(preset or ("ci" if synthetic else "laptop"), home),
-        "promote": promote(home=home),
-    }
-    if stages["promote"]["champion_after"] is not None:
-        stages["generate"] = generate(
-            "super-resolution", HELDOUT_CLIPS, input_side=INPUT_SIDE, home=home
-        )
+    # The demo's own heartbeat speaks for its stages: each one more costs .9 s to end.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        stages = {
+            "ingest": ingest(archive, home),
+            "extract": extract((), home),
+            "distill": distill(chosen_preset(preset, synthetic=synthetic), home),
+            "promote": promote(home=home),
+        }
+        if stages["promote"]["champion_after"] is not None:
+            stages["generate"] = generate(
+                "super-resolution", HELDOUT_CLIPS, input_side=INPUT_SIDE, home=home
+            )
     return {"archive": archive, "stages": stages}

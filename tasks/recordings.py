@@ -68,6 +68,11 @@ class Listing:
         )
 
     @property
+    def changed(self) -> bool:
+        """Whether anything is not as it was last seen: new, replaced, unreadable, or gone."""
+        return bool(self.gone) or not all(map(self.unchanged, self.entries.values()))
+
+    @property
     def gone(self) -> list[Known]:
         """Members that were there and are no more."""
         return [known for member, known in sorted(self.known.items()) if member not in self.entries]

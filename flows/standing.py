@@ -1,0 +1,105 @@
+"""Whether the whole road has anything to do, asked without starting an engine.
+
+Reads the archive's listing, the catalog and the registry; writes nothing. A Prefect server takes
+7 s to start and Ray 5 s: a run that would find every stage current need not start either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra import registry
+from infra.errors import StillhouseError
+from infra.observability import PeakMemory, Stopwatch
+from tasks.distill import describe, plan_distill
+from tasks.features import plan_features
+from tasks.generate import plan_generations
+from tasks.presets import MODEL_NAME
+from tasks.recordings import list_files, scan_recordings
+from tasks.run_record import FlowRun
+from tasks.sample import held_sample
+from tasks.sessions import form_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.settings import Settings
+
+
+def standing(
+    settings: Settings, preset: str, select: str, input_side: int, *, synthetic: bool
+) -> dict[str, Any] | None:
+    """Return what the demo returns if every stage is current, None if any has work to do.
+
+    The stages' own plans are asked, so what is current here is what a run would find current.
+    """
+    archive = held_sample(settings, synthetic=synthetic)
+    if archive is None:
+        return None
+    stages: dict[str, dict[str, Any]] = {}
+    plans: dict[str, Callable[[FlowRun], dict[str, Any] | None]] = {
+        "ingest": lambda run: _ingest(archive, run),
+        "extract": lambda run: {} if not plan_features.fn((), run).work else None,
+        "distill": lambda run: _distill(preset, run),
+        "promote": lambda run: _promote(stages["distill"]["version"], run),
+        "generate": lambda run: _generate(select, input_side, run),
+    }
+    for name, plan in plans.items():
+        found = _asked(name, plan, settings)
+        if found is None:
+            return None
+        stages[name] = found
+    return {"archive": archive, "stages": stages}
+
+
+def _asked(
+    name: str, plan: Callable[[FlowRun], dict[str, Any] | None], settings: Settings
+) -> dict[str, Any] | None:
+    """Ask one stage; a stage that refuses has work to do, and says so when it is run."""
+    run, watch = FlowRun(name, settings), Stopwatch()
+    with PeakMemory() as memory, watch.stage(name):
+        try:
+            found = plan(run)
+        except StillhouseError:
+            return None
+    if found is None:
+        return None
+    run.ledger.seconds = round(watch.seconds[name], 3)
+    run.ledger.peak_rss_bytes = memory.peak_rss_bytes
+    run.ledger.check()
+    # No flow ran, so there is no flow run to name and no row in the ledger.
+    stamp = {"flow_run_id": None, "snapshot": run.catalog.snapshot().versions}
+    return stamp | run.ledger.counts() | run.ledger.extra | found
+
+
+def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
+    listing = list_files.fn(archive, run)
+    if listing.changed:
+        return None
+    scan_recordings.fn(listing, run)
+    form_sessions.fn(listing, run)
+    return {}
+
+
+def _distill(preset: str, run: FlowRun) -> dict[str, Any] | None:
+    plan = plan_distill.fn(preset, run)
+    return None if plan.version is None else describe(run.settings, plan.version)
+
+
+def _promote(version: int, run: FlowRun) -> dict[str, Any] | None:
+    if registry.champion_version(run.settings, MODEL_NAME) != version:
+        return None
+    run.ledger.inputs = run.ledger.cached = 1
+    return {
+        "model": MODEL_NAME,
+        "version": version,
+        "promoted": True,
+        "champion_before": version,
+        "champion_after": version,
+        "gates": registry.recorded_gates(run.settings, MODEL_NAME, version),
+    }
+
+
+def _generate(select: str, input_side: int, run: FlowRun) -> dict[str, Any] | None:
+    plan = plan_generations.fn("super-resolution", select, None, input_side, run)
+    return None if plan.requests else {"model": plan.model.uri, "files": []}
