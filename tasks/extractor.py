@@ -148,7 +148,9 @@ class Extractor:
             return None
         since = time.thread_time()
         try:
-            feature = self._view(view).compute(decoded)
+            loaded = self._view(view)
+            since = found.spent("load", since)
+            feature = loaded.compute(decoded)
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes a row
             self._refuse(
                 work, view, version, "view_failed", f"{type(error).__name__}: {error}", found

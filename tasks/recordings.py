@@ -140,7 +140,7 @@ def scan_recordings(listing: Listing, run: FlowRun) -> None:
     if not fresh:
         return
     connect(run.settings)
-    batch = _Batch(run)
+    batch, spent = _Batch(run), 0.0
     items = [(file_id, entry.path, run.settings) for file_id, entry in fresh.items()]
     with progress("scan", len(items), "recordings") as bar:
         for outcome in map_isolated(
@@ -151,11 +151,11 @@ def scan_recordings(listing: Listing, run: FlowRun) -> None:
         ):
             file_id = outcome.item[0]
             entry = fresh[file_id]
-            found = (
-                outcome.result
-                if isinstance(outcome, Finished)
-                else [MediaError(f"the decoder died on {entry.member}", reason=outcome.reason)]
-            )
+            if isinstance(outcome, Finished):
+                found, cpu_s = outcome.result
+                spent += cpu_s
+            else:
+                found = [MediaError(f"the decoder died on {entry.member}", reason=outcome.reason)]
             for stream, result in enumerate(found):
                 if isinstance(result, Scan):
                     batch.recordings.append(_recording(file_id, stream, entry, result, run))
@@ -171,6 +171,7 @@ def scan_recordings(listing: Listing, run: FlowRun) -> None:
             batch.flush(at_least=COMMIT_EVERY)
             bar.advance(1)
     batch.flush()
+    run.ledger.extra["cpu_scan_s"] = round(spent, 3)
 
 
 class _Batch:
@@ -190,9 +191,13 @@ class _Batch:
         self.recordings, self.quarantine = [], []
 
 
-def _scan_file(item: tuple[str, str, Settings]) -> list[Scan | MediaError]:
-    """Scan every video stream of one file; runs in a Ray worker and never raises MediaError."""
+def _scan_file(item: tuple[str, str, Settings]) -> tuple[list[Scan | MediaError], float]:
+    """Scan every video stream of one file; return what was found and the CPU seconds it took.
+
+    Runs in a Ray worker and never raises MediaError.
+    """
     _, path, settings = item
+    started = time.process_time()
     found: list[Scan | MediaError] = []
     streams = 1
     while len(found) < streams:
@@ -207,7 +212,7 @@ def _scan_file(item: tuple[str, str, Settings]) -> list[Scan | MediaError]:
         else:
             streams = result.header.video_streams
             found.append(result)
-    return found
+    return found, time.process_time() - started
 
 
 def _recording(
