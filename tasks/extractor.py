@@ -22,7 +22,7 @@ from tasks.views.catalogue import VIEWS
 from tasks.views.view import DecodedClip, Feature, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -79,16 +79,26 @@ class Extracted:
 
 
 class Extractor:
-    """Holds the loaded views; `run` may be called by several threads at once."""
+    """Holds the loaded views; `run` may be called by several threads at once.
 
-    def __init__(self, settings: Settings, flow_run_id: str) -> None:
+    All views are loaded here, by one thread: libraries that initialise themselves at first use
+    may deadlock when two threads are first together.
+    """
+
+    def __init__(self, settings: Settings, flow_run_id: str, views: Sequence[str]) -> None:
         self._settings = settings
         self._flow_run_id = flow_run_id
-        self._loaded: dict[str, View] = {}
+        since = time.process_time()
+        self._loaded: dict[str, View] = {
+            name: VIEWS[name].load(settings.assets, settings.cpus) for name in views
+        }
+        self._load_s = [time.process_time() - since]
 
     def run(self, batch: list[ClipWork]) -> Extracted:
         """Extract a batch of clips of one recording, in order of time."""
         found = Extracted()
+        # Told once, with the first batch.
+        found.cpu_seconds["load"] = self._load_s.pop() if self._load_s else 0.0
         rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
         try:
             for work, decoded in self._decode(batch, found):
@@ -148,9 +158,7 @@ class Extractor:
             return None
         since = time.thread_time()
         try:
-            loaded = self._view(view)
-            since = found.spent("load", since)
-            feature = loaded.compute(decoded)
+            feature = self._loaded[view].compute(decoded)
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes a row
             self._refuse(
                 work, view, version, "view_failed", f"{type(error).__name__}: {error}", found
@@ -158,11 +166,6 @@ class Extractor:
             return None
         found.spent(view, since)
         return self._row(work.clip, view, version, feature)
-
-    def _view(self, name: str) -> View:
-        if name not in self._loaded:
-            self._loaded[name] = VIEWS[name].load(self._settings.assets, self._settings.cpus)
-        return self._loaded[name]
 
     def _row(self, clip: ClipSource, view: str, version: str, feature: Feature) -> dict[str, Any]:
         return {

@@ -72,6 +72,10 @@ class AppearanceKind:
                 "INFERENCE_PRECISION_HINT": PRECISION,
             },
         )
+        # The binding initialises itself at the first inference, and not safely: of two threads
+        # that are first together one waits for the interpreter's lock and the other, holding it,
+        # for the first. Seen as an extraction that stood still for good.
+        compiled.create_infer_request().infer([np.zeros((1, SIDE, SIDE, 3), np.uint8)])
         return Appearance(compiled)
 
 

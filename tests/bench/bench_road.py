@@ -45,9 +45,8 @@ def bare(settings: Settings, plan: FeaturePlan) -> float:
     from tasks.features import batches
 
     work = list(batches(plan.work, settings.batch_clips))
-    extractor = Extractor(settings, "bare")
     # Loading the views is start-up: done before the clock runs.
-    extractor.run(work[-1][:1])
+    extractor = Extractor(settings, "bare", tuple(plan.versions))
     started = time.perf_counter()
     with ThreadPoolExecutor(settings.cpus) as threads:
         list(threads.map(extractor.run, work))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.errors import ArchiveEmptyError, ArchiveNotFoundError, ArchiveUnreadableError
 from tasks.archive import is_sidecar, list_archive, require_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def members(folder: Path) -> list[str]:
