@@ -23,12 +23,11 @@ from infra.errors import MediaError
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_isolated
 from tasks.archive import Entry, archive_uri, list_archive, require_entries
-from tasks.decode import Source, decoder_build
-from tasks.scan import Scan, scan
+from tasks.decode import decoder_build
+from tasks.scan import Scan, scan_file
 from tasks.shots import find_cuts
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
     from tasks.run_record import FlowRun
 
 STAGE = "ingest"
@@ -141,10 +140,11 @@ def scan_recordings(listing: Listing, run: FlowRun) -> None:
         return
     connect(run.settings)
     batch, spent = _Batch(run), 0.0
-    items = [(file_id, entry.path, run.settings) for file_id, entry in fresh.items()]
+    limits = (run.settings.max_pixels, run.settings.max_frames)
+    items = [(file_id, entry.path, *limits) for file_id, entry in fresh.items()]
     with progress("scan", len(items), "recordings") as bar:
         for outcome in map_isolated(
-            _scan_file,
+            scan_file,
             items,
             timeout_s=run.settings.scan_timeout_s,
             concurrency=run.settings.cpus,
@@ -189,30 +189,6 @@ class _Batch:
         self.run.catalog.commit(RECORDINGS, self.recordings)
         self.run.catalog.commit(QUARANTINE, self.quarantine)
         self.recordings, self.quarantine = [], []
-
-
-def _scan_file(item: tuple[str, str, Settings]) -> tuple[list[Scan | MediaError], float]:
-    """Scan every video stream of one file; return what was found and the CPU seconds it took.
-
-    Runs in a Ray worker and never raises MediaError.
-    """
-    _, path, settings = item
-    started = time.process_time()
-    found: list[Scan | MediaError] = []
-    streams = 1
-    while len(found) < streams:
-        try:
-            result = scan(
-                Source(path, stream=len(found)),
-                max_pixels=settings.max_pixels,
-                max_frames=settings.max_frames,
-            )
-        except MediaError as refused:
-            found.append(refused)
-        else:
-            streams = result.header.video_streams
-            found.append(result)
-    return found, time.process_time() - started
 
 
 def _recording(
