@@ -226,9 +226,10 @@ def _recording(
         "bad_spans": [
             {"start_ns": span.start_ns, "end_ns": span.end_ns} for span in found.bad_spans
         ],
-        "cuts_ns": find_cuts(found.times_ns, found.luma_change),
+        "cuts_ns": find_cuts(found.signals.times_ns, found.signals.change),
         "reason": found.reason,
         "has_audio": header.has_audio,
+        "signals": found.signals.pack(),
         "hashes": found.hashes.astype("<u8").tobytes(),
         "status": "salvaged" if found.frames_bad else "ok",
         "decoder_build": decoder_build(),

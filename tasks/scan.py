@@ -1,7 +1,7 @@
 """The one full decode of a recording at ingest, from which everything else is made.
 
 Reads one video stream; writes nothing. Frames are accounted for, cuts and clocks can be found
-from how the luma changes, and repeats from one hash a second.
+from the signals of every frame, and repeats from four hashes a second.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from catalog.span import SECOND_NS, Span, merge
 from infra.errors import MediaError
 from tasks.decode import Decoded, Fault, Header, Source, decode_all, decoder_build, probe
+from tasks.signals import Meter, Signals
 from tasks.wanted import Clock
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # The picture that changes and hashes are made from: .15 ms a frame at 720p, against 2.5 to decode.
 LUMA_WIDTH, LUMA_HEIGHT = 64, 36
+# A hash each quarter of a second: two copies that start within a second of each other then have
+# hashes of frames at most an eighth apart.
+HASH_STEP_NS = SECOND_NS // 4
 # A recording longer than this has timestamps that are not times.
 LONGEST_NS = 31 * 86_400 * SECOND_NS
 # A step counts as odd when it is off the median by more than a tenth and more than 1.5 ticks
@@ -43,9 +47,8 @@ class Scan:
     what is predicted from damage is damaged unflagged; those before the first good frame are
     negative, those of a missing end lie after `duration_ns`. There is one if a frame is bad.
     `reason` is `truncated`, `undecodable`, `corrupt_frames`, `no_frame`, `demux_error` or None.
-    `duration_ns` runs to the end of the last good frame. `times_ns` (frames,) are the good frames;
-    `luma_change` (frames,) the mean |difference| of their 64x36 luma to the frame before, 0..255;
-    `hashes` a 64-bit difference hash of the frame shown at each whole second.
+    `duration_ns` runs to the end of the last good frame. `signals` are a few numbers of each good
+    frame; `hashes` a 64-bit difference hash of the frame shown at each `HASH_STEP_NS`.
     """
 
     header: Header
@@ -59,8 +62,7 @@ class Scan:
     bad_spans: list[Span]
     reason: str | None
     is_vfr: bool
-    times_ns: npt.NDArray[np.int64]
-    luma_change: npt.NDArray[np.float32]
+    signals: Signals
     hashes: npt.NDArray[np.uint64]
     decoder_build: str
 
@@ -70,7 +72,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.pts = array("q")
-        self.changes = array("f")
+        self.meter = Meter(LUMA_WIDTH, LUMA_HEIGHT)
         self.keys = array("q")
         self.bad: list[int | None] = []
         self.reasons: Counter[str] = Counter()
@@ -153,7 +155,7 @@ def _note(
     luma = frame.luma(LUMA_WIDTH, LUMA_HEIGHT)
     if before is not None:
         _hash_until(tally, t_ns, before)
-    tally.changes.append(0.0 if before is None else float(cv2.absdiff(luma, before).mean()))
+    tally.meter.note(t_ns, luma, before)
     tally.pts.append(frame.pts)
     if frame.is_key:
         tally.keys.append(frame.pts)
@@ -162,7 +164,8 @@ def _note(
 
 
 def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.uint8]) -> Scan:
-    times = np.array([clock.t_ns(pts) for pts in tally.pts], np.int64)
+    signals = tally.meter.signals()
+    times = signals.times_ns
     steps = np.diff(times)
     tick_ns = SECOND_NS * clock.num / clock.den
     step_ns = int(np.median(steps)) if len(steps) else _rate_step(header)
@@ -192,8 +195,7 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
         bad_spans=merge(spans),
         reason="truncated" if missing else _commonest(tally.reasons),
         is_vfr=bool(len(odd)) and float(odd.mean()) > ODD_SHARE,
-        times_ns=times,
-        luma_change=np.array(tally.changes, np.float32),
+        signals=signals,
         hashes=np.array(tally.hashes, np.uint64),
         decoder_build=decoder_build(),
     )
@@ -226,8 +228,8 @@ def _sound_steps(times_ns: npt.NDArray[np.int64], bad: list[Span]) -> npt.NDArra
 
 
 def _hash_until(tally: _Tally, until_ns: int, luma: npt.NDArray[np.uint8]) -> None:
-    """Hash the frame shown for every whole second before `until_ns` that has no hash yet."""
-    while len(tally.hashes) * SECOND_NS < until_ns:
+    """Hash the frame shown at every step before `until_ns` that has no hash yet."""
+    while len(tally.hashes) * HASH_STEP_NS < until_ns:
         tally.hashes.append(difference_hash(luma))
 
 

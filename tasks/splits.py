@@ -1,6 +1,6 @@
 """Decides which sessions are held out, so that no evaluation sees what a model was trained on.
 
-Reads per-second perceptual hashes; writes nothing. Sessions that share footage (a re-encode, a
+Reads perceptual hashes; writes nothing. Sessions that share footage (a re-encode, a
 composite over the same take) form one *group*, and a group is never divided.
 """
 
@@ -39,7 +39,7 @@ class Group:
 
 
 def share_footage(one: Hashes, other: Hashes) -> bool:
-    """Tell whether two recordings, given one hash a second, show the same footage.
+    """Tell whether two recordings, given their hashes, show the same footage.
 
     Symmetric; a recording without hashes shares nothing. Flat frames (hash 0 or all ones) are
     not evidence and are left out.

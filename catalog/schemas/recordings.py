@@ -55,7 +55,8 @@ RECORDINGS = Table(
             column("cuts_ns", pa.list_(pa.int64()), "instants of cuts, on its own clock"),
             column("reason", pa.string(), "why frames are bad; null if none is", null=True),
             column("has_audio", pa.bool_(), "the file has a sound stream"),
-            column("hashes", pa.binary(), "a 64-bit difference hash a second, little endian"),
+            column("signals", pa.binary(), "change, brightness, contrast, centre of each frame"),
+            column("hashes", pa.binary(), "four 64-bit difference hashes a second, little endian"),
             column(
                 "duplicate_of",
                 pa.string(),
@@ -69,5 +70,6 @@ RECORDINGS = Table(
     ),
     key=("recording_id",),
     sort_by=("archive_uri", "member", "stream"),
+    plain_columns=("signals", "hashes"),
     volatile=("flow_run_id", "archive_uri", "member", "byte_offset"),
 )

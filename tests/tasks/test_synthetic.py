@@ -123,7 +123,7 @@ def test_files_hold_the_frames_at_their_times(truth: Truth, member: str) -> None
     assert found.frames_header == recording.frames
     assert found.frames_decoded == recording.intact
     assert found.frames_bad == recording.frames - recording.intact
-    assert tuple(found.times_ns) == recording.times_ns[: recording.intact]
+    assert tuple(found.signals.times_ns) == recording.times_ns[: recording.intact]
 
 
 @pytest.mark.parametrize("member", ["take_1/cam03.mp4", "rotated.mp4", "vfr.mp4", "truncated.mp4"])
@@ -144,8 +144,8 @@ def test_cuts_are_jumps(truth: Truth) -> None:
     """Luma changes at the told cuts several times as much as anywhere else."""
     recording, found = truth.recordings["cuts.mp4"], scanned(truth, "cuts.mp4")
     assert recording.cuts_ns == (400_000_000, 800_000_000)
-    at_cut = np.isin(found.times_ns, recording.cuts_ns)
-    assert found.luma_change[at_cut].min() > 4 * found.luma_change[~at_cut].max()
+    at_cut = np.isin(found.signals.times_ns, recording.cuts_ns)
+    assert found.signals.change[at_cut].min() > 4 * found.signals.change[~at_cut].max()
 
 
 def test_cameras_start_when_told(truth: Truth) -> None:
@@ -158,10 +158,10 @@ def test_cameras_start_when_told(truth: Truth) -> None:
         agreement = []
         tried = np.arange(-400, 401, 10) * 1_000_000
         for offset in tried:
-            at = here.times_ns[1:] - offset
-            inside = (at > there.times_ns[1]) & (at < there.times_ns[-1])
-            seen = np.interp(at[inside], there.times_ns[1:], there.luma_change[1:])
-            agreement.append(np.corrcoef(here.luma_change[1:][inside], seen)[0, 1])
+            at = here.signals.times_ns[1:] - offset
+            inside = (at > there.signals.times_ns[1]) & (at < there.signals.times_ns[-1])
+            seen = np.interp(at[inside], there.signals.times_ns[1:], there.signals.change[1:])
+            agreement.append(np.corrcoef(here.signals.change[1:][inside], seen)[0, 1])
         # Cameras see other sides of the same motion: within two frames.
         assert abs(tried[int(np.argmax(agreement))] - told) <= 80_000_000
 
