@@ -83,14 +83,14 @@ def recording_id(file: str, stream: int = 0) -> str:
     return file if stream == 0 else digest("recording", file, stream)
 
 
-def session_id(members: Iterable[tuple[str, str, int]]) -> str:
-    """Return the id of a session from its `(camera_id, recording_id, offset_ns)`, in any order.
+def session_id(members: Iterable[tuple[str, str, int, int]]) -> str:
+    """Return the id of a session from `(camera, recording, offset_ns, drift_ppb)`, in any order.
 
     Raises:
         ValueError: without members, or with two for one camera.
     """
     ordered = sorted(members)
-    cameras = {camera for camera, _, _ in ordered}
+    cameras = {camera for camera, *_ in ordered}
     if not ordered or len(cameras) < len(ordered):
         raise ValueError(f"a session has one recording a camera, not {ordered}")
     return digest("session", *ordered)

@@ -35,6 +35,7 @@ VIEWS = (
     "session_cameras",
     "current_recordings",
     "current_clips",
+    "current_shots",
     "clip_sources",
 )
 # Nothing is fetched, and a Python variable that bears a table's name is never read in its place.

@@ -7,7 +7,8 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.recordings import list_files, scan_recordings
+from tasks.ingest_plan import plan_ingest
+from tasks.recordings import scan_recordings
 from tasks.run_record import flow_record
 from tasks.sessions import form_sessions
 
@@ -17,7 +18,7 @@ def ingest(archive: str, home: str | None = None) -> dict[str, Any]:
     """Bring one archive into the catalog. Safe to run again: what is known is not read again."""
     settings = load_settings(home)
     with flow_record("ingest", settings, {"archive": archive}) as run:
-        listing = list_files(archive, run)
-        scan_recordings(listing, run)
-        form_sessions(listing, run)
+        plan = plan_ingest(archive, run)
+        fingerprints = scan_recordings(plan, run)
+        form_sessions(plan, fingerprints, run)
     return run.report

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from catalog.comparison import FINGERPRINTS
 from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
 from tasks.features import plan_features
 from tasks.generate import plan_generations
+from tasks.ingest_plan import plan_ingest
 from tasks.presets import MODEL_NAME
-from tasks.recordings import list_files, scan_recordings
 from tasks.run_record import FlowRun
 from tasks.sample import held_sample
 from tasks.sessions import form_sessions
@@ -73,11 +74,10 @@ def _asked(
 
 
 def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
-    listing = list_files.fn(archive, run)
-    if listing.changed:
+    plan = plan_ingest.fn(archive, run)
+    if not plan.is_idle:
         return None
-    scan_recordings.fn(listing, run)
-    form_sessions.fn(listing, run)
+    form_sessions.fn(plan, FINGERPRINTS.empty_table(), run)
     return {}
 
 

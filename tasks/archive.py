@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.errors import ArchiveEmptyError, ArchiveNotFoundError, ArchiveUnreadableError
+from infra.errors import ArchiveNotFoundError, ArchiveUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,9 @@ class Entry:
     path: str
     size_bytes: int
     mtime_ns: int
+    byte_offset: int | None = None
+    session: str | None = None
+    camera: str | None = None
 
 
 def archive_uri(location: str | Path) -> str:
@@ -90,16 +93,3 @@ def is_sidecar(name: str) -> bool:
     """Tell whether a file travels beside recordings rather than being one."""
     path = Path(name)
     return path.suffix.lower() in SIDECAR_SUFFIXES or path.name in SIDECAR_NAMES
-
-
-def require_entries(entries: list[Entry], location: str | Path) -> None:
-    """Refuse an archive with nothing to ingest.
-
-    Raises:
-        ArchiveEmptyError: always when `entries` is empty.
-    """
-    if not entries:
-        raise ArchiveEmptyError(
-            f"The archive {archive_uri(location)} holds no recording.",
-            command="stillhouse ingest FOLDER",
-        )

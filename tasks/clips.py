@@ -7,34 +7,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from catalog.span import Span, split, subtract
+from tasks.shots import shots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.clock import CameraClock
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One camera's part in a session: what it recorded, on its own clock.
-
-    `offset_ns` is where its first frame stands on the session clock.
-    """
+    """One camera's part in a session: what it recorded, on its own clock, and that clock."""
 
     camera: str
     recording_id: str
-    offset_ns: int
+    clock: CameraClock
     duration_ns: int
     cuts_ns: tuple[int, ...] = ()
     bad_spans: tuple[Span, ...] = field(default=())
 
     @property
+    def whole(self) -> Span:
+        """All of it, on the session clock."""
+        return self.clock.span_to_session(Span(0, self.duration_ns))
+
+    @property
     def usable(self) -> list[Span]:
         """The spans that can be decoded, on the session clock."""
         whole = Span(0, self.duration_ns)
-        return [part.shift(self.offset_ns) for part in subtract(whole, self.bad_spans)]
+        return [self.clock.span_to_session(part) for part in subtract(whole, self.bad_spans)]
 
     @property
     def session_cuts_ns(self) -> list[int]:
         """The cuts on the session clock."""
-        return [cut + self.offset_ns for cut in self.cuts_ns]
+        return [self.clock.to_session(cut) for cut in self.cuts_ns]
+
+    def shots(self) -> list[tuple[Span, str]]:
+        """Return each shot on the session clock, and what ends it: cut, damage or end."""
+        found = []
+        for shot in shots(self.duration_ns, list(self.cuts_ns), list(self.bad_spans)):
+            kind = "cut" if shot.end_ns in self.cuts_ns else "damage"
+            kind = "end" if shot.end_ns == self.duration_ns else kind
+            found.append((self.clock.span_to_session(shot), kind))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,7 @@ class Clip:
     shot_index: int
 
 
-def cut_clips(takes: list[Take], max_ns: int, min_ns: int) -> list[Clip]:
+def cut_clips(takes: Sequence[Take], max_ns: int, min_ns: int) -> list[Clip]:
     """Return the clips of a session in order of time.
 
     A clip never crosses a cut or a bad span of any camera that it holds. A cut in one camera

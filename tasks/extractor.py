@@ -129,7 +129,10 @@ class Extractor:
         step = self._settings.grid_step_ns
         grids = [np.array(grid(work.clip.span, step), np.int64) for work in batch]
         wanted = np.concatenate(
-            [g - work.clip.offset_ns for g, work in zip(grids, batch, strict=True)]
+            [
+                np.array([work.clip.clock.to_recording(int(t)) for t in times], np.int64)
+                for times, work in zip(grids, batch, strict=True)
+            ]
         )
         edges = np.cumsum([0, *[len(g) for g in grids]])
         first = batch[0].clip

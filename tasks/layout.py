@@ -7,13 +7,13 @@ Reads member paths only; writes nothing. Files of one folder that are named afte
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _CAMERA = re.compile(
     r"^(?P<before>.*?[_\-. ])??"
@@ -34,31 +34,56 @@ class Place:
     camera: str
 
 
-def places(members: Iterable[str]) -> dict[str, Place]:
-    """Return each member's session and camera.
+def place_of(member: str, session: str | None = None) -> str:
+    """Return where a member stands: members of unlike places never share a session.
+
+    `session` is what a manifest says; it overrides the layout.
+    """
+    if session is not None:
+        return f"={session}"
+    path = PurePosixPath(member)
+    named = _CAMERA.match(path.stem)
+    return str(path.with_suffix("")) if named is None else _shared(path, named)
+
+
+def places(members: Iterable[str], hints: Mapping[str, Place] | None = None) -> dict[str, Place]:
+    """Return each member's session and camera; `hints` are those that a manifest gives.
 
     Two files that would be the same camera of the same session (`cam01.mp4`, `cam01.mkv`) cannot
     both be: each is then a session alone.
     """
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    found: dict[str, Place] = {}
+    alone: list[str] = []
     for member in members:
         path = PurePosixPath(member)
         named = _CAMERA.match(path.stem)
-        if named is None:
-            found[member] = _alone(path)
-            continue
-        around = [part.strip("_-. ") for part in (named["before"] or "", named["after"] or "")]
-        folder = path.parent.parent if path.parent.name in _PLAIN_FOLDERS else path.parent
-        session = "/".join(part for part in (str(folder), *around) if part not in ("", "."))
-        groups[session][named["camera"].lower()].append(member)
+        if hints and member in hints:
+            groups[hints[member].session][hints[member].camera].append(member)
+        elif named is None:
+            alone.append(member)
+        else:
+            groups[_shared(path, named)][named["camera"].lower()].append(member)
+    found: dict[str, Place] = {}
     for session, cameras in groups.items():
         for camera, candidates in cameras.items():
-            for member in candidates:
-                sole = len(candidates) > 1 or len(cameras) == 1
-                found[member] = _alone(PurePosixPath(member)) if sole else Place(session, camera)
+            if len(candidates) > 1 or (len(cameras) == 1 and not hints):
+                alone += candidates
+            else:
+                found[candidates[0]] = Place(session, camera)
+    taken = Counter(_stem(member) for member in alone) + Counter(list(groups))
+    for member in alone:
+        # Names are for people; two that are alone in one folder may differ in their ending only.
+        name = _stem(member) if taken[_stem(member)] == 1 else member
+        found[member] = Place(name, SOLE_CAMERA)
     return found
 
 
-def _alone(path: PurePosixPath) -> Place:
-    return Place(str(path.with_suffix("")), SOLE_CAMERA)
+def _shared(path: PurePosixPath, named: re.Match[str]) -> str:
+    """Return the name of the session that a file named after a camera may share with others."""
+    around = [part.strip("_-. ") for part in (named["before"] or "", named["after"] or "")]
+    folder = path.parent.parent if path.parent.name in _PLAIN_FOLDERS else path.parent
+    return "/".join(part for part in (str(folder), *around) if part not in ("", "."))
+
+
+def _stem(member: str) -> str:
+    return str(PurePosixPath(member).with_suffix(""))

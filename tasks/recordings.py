@@ -1,4 +1,4 @@
-"""Brings an archive's files into the catalog as recordings, or into quarantine with the reason.
+"""Brings an archive's new files into the catalog as recordings, or into quarantine with the reason.
 
 Reads the archive (read-only) and the catalog; writes the tables `recordings` and `quarantine`.
 Every file whose path, size and time of change are known is taken as known without being opened;
@@ -9,200 +9,219 @@ be killed.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
+from catalog.comparison import FINGERPRINTS
 from catalog.query import rows
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.recordings import RECORDINGS
-from infra.errors import MediaError
-from infra.observability import progress
+from infra.errors import ArchiveUnreadableError, MediaError
+from infra.observability import Bar, log_facts, progress
 from infra.ray_cluster import Finished, connect, map_isolated
-from tasks.archive import Entry, archive_uri, list_archive, require_entries
 from tasks.decode import decoder_build
-from tasks.scan import Scan, scan_file
-from tasks.shots import find_cuts
+from tasks.scanner import ScanWork, scan_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.ingest_plan import IngestPlan
     from tasks.run_record import FlowRun
+    from tasks.scan import Scan
 
 STAGE = "ingest"
-# Recordings committed at a time: a kill loses at most this many scans.
-COMMIT_EVERY = 32
+# Scans are committed when there are so many or after so long: a kill loses at most those.
+COMMIT_ROWS, COMMIT_S = 256, 20.0
+# So many files in a row that cannot be read are a disk or a network, not files.
+UNREADABLE_IN_A_ROW = 20
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalog last saw of one member."""
-
-    member: str
-    size_bytes: int
-    mtime_ns: int
-    file_id: str
-    session_id: str | None
-    status: str
-
-
-class Listing:
-    """One archive's files now, and what the catalog knew of them before this run."""
-
-    def __init__(self, uri: str, entries: list[Entry], known: dict[str, Known]) -> None:
-        self.uri = uri
-        self.entries = {entry.member: entry for entry in entries}
-        self.known = known
-        self.file_ids: dict[str, str] = {}
-        self.unread: dict[str, str] = {}
-        self.refused: set[str] = set()
-
-    def unchanged(self, entry: Entry) -> bool:
-        """Whether a file has the size and time of change it had when it was last read."""
-        before = self.known.get(entry.member)
-        return before is not None and (before.size_bytes, before.mtime_ns) == (
-            entry.size_bytes,
-            entry.mtime_ns,
-        )
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything is not as it was last seen: new, replaced, unreadable, or gone."""
-        return bool(self.gone) or not all(map(self.unchanged, self.entries.values()))
-
-    @property
-    def gone(self) -> list[Known]:
-        """Members that were there and are no more."""
-        return [known for member, known in sorted(self.known.items()) if member not in self.entries]
+Member = dict[str, Any]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def list_files(location: str, run: FlowRun) -> Listing:
-    """List an archive and fingerprint what is new or changed in it.
-
-    Raises:
-        ArchiveNotFoundError, ArchiveUnreadableError, ArchiveEmptyError: nothing can be ingested.
-    """
-    entries = list(list_archive(location))
-    require_entries(entries, location)
-    uri = archive_uri(location)
-    known = {
-        row["member"]: Known(**{name: row[name] for name in Known.__slots__})
-        for row in rows(run.catalog.snapshot(), "known_files", {"archive_uri": uri})
-    }
-    listing = Listing(uri, entries, known)
-    fresh = []
-    for entry in entries:
-        if not _is_text(entry.member):
-            listing.unread[entry.member] = "its name is not text that can be kept"
-        elif listing.unchanged(entry):
-            listing.file_ids[entry.member] = known[entry.member].file_id
-        else:
-            fresh.append(entry)
-    with progress("fingerprint", sum(entry.size_bytes for entry in fresh), "B") as bar:
-        for entry in fresh:
-            try:
-                listing.file_ids[entry.member] = ids.file_id(entry.path)
-            except OSError as error:
-                listing.unread[entry.member] = f"{error.strerror or error}: {entry.path}"
-            else:
-                run.ledger.bytes_in += entry.size_bytes
-            bar.advance(entry.size_bytes)
-    run.ledger.inputs = len(entries)
-    run.ledger.failed = len(listing.unread)
-    return listing
-
-
-def _is_text(name: str) -> bool:
-    """Tell whether a file name can be kept in a table: bytes that are not UTF-8 cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def scan_recordings(listing: Listing, run: FlowRun) -> None:
-    """Decode every new file once in full; commit its recordings or its refusal.
+def scan_recordings(plan: IngestPlan, run: FlowRun) -> pa.Table:
+    """Read every fresh file; decode what is new in full; return (member, file_id) of what was read.
 
     One Ray task a file, killed at its deadline: a native hang or crash costs that file alone.
+
+    Raises:
+        ArchiveUnreadableError: many files in a row cannot be read.
     """
-    snapshot = run.catalog.snapshot()
-    held = {row["file_id"] for row in rows(snapshot, "scanned_files", {})}
-    listing.refused = {row["file_id"] for row in rows(snapshot, "refused_files", {})}
-    fresh: dict[str, Entry] = {}
-    for member, file_id in sorted(listing.file_ids.items()):
-        if file_id not in held and file_id not in listing.refused:
-            fresh.setdefault(file_id, listing.entries[member])
-    if not fresh:
+    if not plan.counts["fresh"]:
+        return FINGERPRINTS.empty_table()
+    with (
+        plan.listing.compare(plan.snapshot, plan.refusing) as found,
+        progress("ingest", plan.counts["fresh"], "files") as bar,
+    ):
+        reader = _Reader(plan, run, bar)
+        batch, spent = _Batch(run), 0.0
+        for outcome in _scanned(reader.new_files(found.fresh()), run):
+            member = outcome.item.member
+            if not isinstance(outcome, Finished):
+                why = f"the decoder died on {member['member']}"
+                batch.add(member, [MediaError(why, reason=outcome.reason)], plan)
+            elif outcome.result.unreadable:
+                reader.lose(member, outcome.result.unreadable)
+            else:
+                spent += outcome.result.cpu_s
+                batch.add(member, outcome.result.results, plan)
+            bar.advance(1)
+        batch.flush()
+    run.ledger.extra["cpu_scan_s"] = round(spent, 3)
+    return reader.fingerprints()
+
+
+def _scanned(items: Iterator[ScanWork], run: FlowRun) -> Iterator[Any]:
+    """Scan what there is to scan; without anything Ray is not started."""
+    first = next(items, None)
+    if first is None:
         return
     connect(run.settings)
-    batch, spent = _Batch(run), 0.0
-    limits = (run.settings.max_pixels, run.settings.max_frames)
-    items = [(file_id, entry.path, *limits) for file_id, entry in fresh.items()]
-    with progress("scan", len(items), "recordings") as bar:
-        for outcome in map_isolated(
-            scan_file,
-            items,
-            timeout_s=run.settings.scan_timeout_s,
-            concurrency=run.settings.cpus,
-        ):
-            file_id = outcome.item[0]
-            entry = fresh[file_id]
-            if isinstance(outcome, Finished):
-                found, cpu_s = outcome.result
-                spent += cpu_s
-            else:
-                found = [MediaError(f"the decoder died on {entry.member}", reason=outcome.reason)]
-            for stream, result in enumerate(found):
-                if isinstance(result, Scan):
-                    batch.recordings.append(_recording(file_id, stream, entry, result, run))
-                    run.ledger.frames_header += result.frames_header
-                    run.ledger.frames_decoded += result.frames_decoded
-                    run.ledger.frames_bad += result.frames_bad
-                    if result.frames_bad:
-                        batch.quarantine.append(_bad_frames(file_id, entry, result, run))
-                else:
-                    batch.quarantine.append(_refusal(file_id, entry, result, run))
-            if not any(isinstance(result, Scan) for result in found):
-                listing.refused.add(file_id)
-            batch.flush(at_least=COMMIT_EVERY)
-            bar.advance(1)
-    batch.flush()
-    run.ledger.extra["cpu_scan_s"] = round(spent, 3)
+    yield from map_isolated(
+        scan_file,
+        chain([first], items),
+        timeout_s=run.settings.scan_timeout_s,
+        concurrency=run.settings.cpus,
+    )
+
+
+class _Reader:
+    """Fingerprints fresh files, some ahead of what is being scanned, and picks the new ones."""
+
+    def __init__(self, plan: IngestPlan, run: FlowRun, bar: Bar) -> None:
+        self._plan, self._run, self._bar = plan, run, bar
+        self._unreadable = 0
+        self._seen: set[str] = set()
+        self._file_ids: dict[str, str] = {}
+
+    def fingerprints(self) -> pa.Table:
+        """Return (member, file_id) of every file that was read."""
+        columns = [list(self._file_ids), list(self._file_ids.values())]
+        return pa.table(columns, schema=FINGERPRINTS)
+
+    def lose(self, member: Member, why: str) -> None:
+        """Take back a file whose storage failed while it was scanned, and its copies."""
+        copies = [name for name, found in self._file_ids.items() if found == member["file_id"]]
+        for name in copies:
+            del self._file_ids[name]
+            self._note_unreadable(name, why)
+
+    def new_files(self, fresh: Iterator[list[Member]]) -> Iterator[ScanWork]:
+        """Yield what has to be scanned, each content once."""
+        with ThreadPoolExecutor(self._run.settings.cpus) as pool:
+            ahead: list[tuple[Member, Future[str]]] = []
+            for page in fresh:
+                # The next page is being read while this one is scanned.
+                later = [(member, pool.submit(self._fingerprint, member)) for member in page]
+                yield from self._unknown(ahead)
+                ahead = later
+            yield from self._unknown(ahead)
+
+    def _fingerprint(self, member: Member) -> str:
+        return ids.file_id(self._plan.source(member).uri)
+
+    def _unknown(self, page: list[tuple[Member, Future[str]]]) -> Iterator[ScanWork]:
+        read = [member | {"file_id": found} for member, found in self._read(page)]
+        known = {
+            row["file_id"]
+            for row in rows(
+                self._plan.snapshot,
+                "scanned_files",
+                {
+                    "file_ids": [member["file_id"] for member in read],
+                    "refusing": self._plan.refusing,
+                },
+            )
+        }
+        settings = self._run.settings
+        for member in read:
+            if member["file_id"] in known or member["file_id"] in self._seen:
+                self._bar.advance(1)
+                continue
+            self._seen.add(member["file_id"])
+            source = self._plan.source(member)
+            yield ScanWork(member, source, settings.max_pixels, settings.max_frames)
+
+    def _read(self, page: list[tuple[Member, Future[str]]]) -> Iterator[tuple[Member, str]]:
+        for member, future in page:
+            try:
+                file_id = future.result()
+            except OSError as error:
+                self._note_unreadable(member["member"], error.strerror or str(error))
+                self._bar.advance(1)
+                continue
+            self._unreadable = 0
+            self._file_ids[member["member"]] = file_id
+            self._run.ledger.bytes_in += member["size_bytes"]
+            yield member, file_id
+
+    def _note_unreadable(self, name: str, why: str) -> None:
+        self._run.ledger.failed += 1
+        self._unreadable += 1
+        log_facts("unreadable", member=name, why=why)
+        if self._unreadable >= UNREADABLE_IN_A_ROW:
+            uri = self._plan.listing.uri
+            raise ArchiveUnreadableError(
+                f"{self._unreadable} files in a row of {uri} cannot be read: {why}. "
+                "What was read before them is kept.",
+                command=f"stillhouse ingest {uri}",
+            )
 
 
 class _Batch:
     """Rows waiting to be committed together."""
 
     def __init__(self, run: FlowRun) -> None:
-        self.run = run
-        self.recordings: list[dict[str, Any]] = []
-        self.quarantine: list[dict[str, Any]] = []
+        self._run = run
+        self._since = time.monotonic()
+        self._recordings: list[dict[str, Any]] = []
+        self._quarantine: list[dict[str, Any]] = []
 
-    def flush(self, at_least: int = 1) -> None:
-        if len(self.recordings) + len(self.quarantine) < at_least:
-            return
+    def add(self, member: Member, results: list[Scan | MediaError], plan: IngestPlan) -> None:
+        """Take what was found in one file, stream by stream."""
+        ledger = self._run.ledger
+        for stream, result in enumerate(results):
+            if isinstance(result, MediaError):
+                refused = _quarantine(member, plan, self._run, result.reason, str(result))
+                self._quarantine.append(refused | {"version": plan.refusing})
+                continue
+            self._recordings.append(_recording(member, stream, plan, result, self._run))
+            ledger.frames_header += result.frames_header
+            ledger.frames_decoded += result.frames_decoded
+            ledger.frames_bad += result.frames_bad
+            if result.frames_bad:
+                self._quarantine.append(_bad_frames(member, plan, result, self._run))
+        count = len(self._recordings) + len(self._quarantine)
+        if count >= COMMIT_ROWS or time.monotonic() - self._since >= COMMIT_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what is waiting."""
         # Quarantine last: a file counts as refused only when its good streams are safe.
-        self.run.catalog.commit(RECORDINGS, self.recordings)
-        self.run.catalog.commit(QUARANTINE, self.quarantine)
-        self.recordings, self.quarantine = [], []
+        self._run.catalog.commit(RECORDINGS, self._recordings)
+        self._run.catalog.commit(QUARANTINE, self._quarantine)
+        self._recordings, self._quarantine = [], []
+        self._since = time.monotonic()
 
 
 def _recording(
-    file_id: str, stream: int, entry: Entry, found: Scan, run: FlowRun
+    member: Member, stream: int, plan: IngestPlan, found: Scan, run: FlowRun
 ) -> dict[str, Any]:
     header = found.header
     return {
-        "recording_id": ids.recording_id(file_id, stream),
-        "file_id": file_id,
-        "archive_uri": entry.archive_uri,
-        "member": entry.member,
+        "recording_id": ids.recording_id(member["file_id"], stream),
+        "file_id": member["file_id"],
+        "archive_uri": plan.listing.uri,
+        "member": member["member"],
         "stream": stream,
-        "byte_offset": 0,
-        "byte_size": entry.size_bytes,
+        "byte_offset": member["byte_offset"] or 0,
+        "byte_size": member["size_bytes"],
         "container": header.container,
         "codec": header.codec,
         "pixel_format": header.pixel_format,
@@ -226,7 +245,6 @@ def _recording(
         "bad_spans": [
             {"start_ns": span.start_ns, "end_ns": span.end_ns} for span in found.bad_spans
         ],
-        "cuts_ns": find_cuts(found.signals.times_ns, found.signals.change),
         "reason": found.reason,
         "has_audio": header.has_audio,
         "signals": found.signals.pack(),
@@ -237,36 +255,31 @@ def _recording(
     }
 
 
-def _refusal(file_id: str, entry: Entry, error: MediaError, run: FlowRun) -> dict[str, Any]:
-    return _quarantine(file_id, entry, run, reason=error.reason, detail=str(error), kind="file")
-
-
-def _bad_frames(file_id: str, entry: Entry, found: Scan, run: FlowRun) -> dict[str, Any]:
+def _bad_frames(member: Member, plan: IngestPlan, found: Scan, run: FlowRun) -> dict[str, Any]:
     """Record the unusable span of a recording whose other frames were kept."""
     first, last = found.bad_spans[0], found.bad_spans[-1]
-    return _quarantine(
-        file_id,
-        entry,
-        run,
-        reason=found.reason or "bad_frames",
-        detail=f"{found.frames_bad} of {found.frames_decoded + found.frames_bad} frames unusable; "
-        "the rest was kept",
-        kind="span",
-    ) | {"start_ns": first.start_ns, "end_ns": last.end_ns, "frames": found.frames_bad}
+    total = found.frames_decoded + found.frames_bad
+    detail = f"{found.frames_bad} of {total} frames unusable; the rest was kept"
+    return _quarantine(member, plan, run, found.reason or "bad_frames", detail) | {
+        "kind": "span",
+        "start_ns": first.start_ns,
+        "end_ns": last.end_ns,
+        "frames": found.frames_bad,
+    }
 
 
 def _quarantine(
-    file_id: str, entry: Entry, run: FlowRun, *, reason: str, detail: str, kind: str
+    member: Member, plan: IngestPlan, run: FlowRun, reason: str, detail: str
 ) -> dict[str, Any]:
     return {
-        "item_id": file_id,
-        "kind": kind,
+        "item_id": member["file_id"],
+        "kind": "file",
         "stage": STAGE,
         "frames": 0,
         "reason": reason,
         "detail": detail,
-        "archive_uri": entry.archive_uri,
-        "member": entry.member,
+        "archive_uri": plan.listing.uri,
+        "member": member["member"],
         "flow_run_id": run.flow_run_id,
         "seen_ns": time.time_ns(),
     }

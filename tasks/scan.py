@@ -6,7 +6,6 @@ from the signals of every frame, and repeats from four hashes a second.
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -112,31 +111,6 @@ def scan(source: Source, *, max_pixels: int, max_frames: int, threads: int = 1) 
             reason="no_frames",
         )
     return _summary(header, clock, tally, before)
-
-
-def scan_file(item: tuple[str, str, int, int]) -> tuple[list[Scan | MediaError], float]:
-    """Scan every video stream of a file, given (its id, path, max_pixels, max_frames).
-
-    Returns what was found, stream by stream, and the CPU seconds it took. Runs in a worker, which
-    imports this file and no engine (1 s of CPU each); never raises MediaError.
-
-    Raises:
-        OSError: the storage fails.
-    """
-    _, path, max_pixels, max_frames = item
-    started = time.process_time()
-    found: list[Scan | MediaError] = []
-    streams = 1
-    while len(found) < streams:
-        source = Source(path, stream=len(found))
-        try:
-            result = scan(source, max_pixels=max_pixels, max_frames=max_frames)
-        except MediaError as refused:
-            found.append(refused)
-        else:
-            streams = result.header.video_streams
-            found.append(result)
-    return found, time.process_time() - started
 
 
 def _note(

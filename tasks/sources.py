@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.span import Span
+from tasks.clock import CameraClock
 from tasks.decode import Source
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class ClipSource:
     """One clip of one camera: its span on the session clock and the file that shows it.
 
-    `offset_ns` is where the recording's first frame stands on the session clock; `start_pts` is
-    that frame's timestamp in the stream's own time base.
+    `clock` is the recording's on the session's; `start_pts` is the timestamp of its first frame
+    in the stream's own time base.
     """
 
     clip_id: str
@@ -29,7 +30,7 @@ class ClipSource:
     camera_id: str
     recording_id: str
     span: Span
-    offset_ns: int
+    clock: CameraClock
     start_pts: int
     archive_uri: str
     member: str
@@ -43,7 +44,7 @@ class ClipSource:
     @property
     def recording_span(self) -> Span:
         """The clip's span on the recording's own clock."""
-        return self.span.shift(-self.offset_ns)
+        return self.clock.span_to_recording(self.span)
 
 
 def clip_source(row: Mapping[str, Any]) -> ClipSource:
@@ -55,7 +56,7 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         camera_id=row["camera_id"],
         recording_id=row["recording_id"],
         span=Span(row["start_ns"], row["end_ns"]),
-        offset_ns=row["offset_ns"],
+        clock=CameraClock(row["offset_ns"], row["drift_ppb"] or 0),
         start_pts=row["start_pts"],
         archive_uri=row["archive_uri"],
         member=row["member"],

@@ -20,10 +20,11 @@ CLIPS = Table(
             column("end_ns", pa.int64(), "first instant after it, on the session clock"),
             column("cameras", pa.list_(pa.string()), "camera_id of those present in all of it"),
             column("split", pa.string(), "train or heldout, as its session"),
+            column("forming", pa.string(), "digest of what it was cut by: settings, source"),
             column("shot_index", pa.int64(), "cuts of the session before it"),
             column("flow_run_id", pa.string(), "the flow run that cut it"),
         ]
     ),
-    key=("clip_id",),
+    key=("clip_id", "forming"),
     sort_by=("session_id", "start_ns"),
 )

@@ -52,7 +52,6 @@ RECORDINGS = Table(
             column("frames_decoded", pa.int64(), "frames decoded whole"),
             column("frames_bad", pa.int64(), "frames damaged or missing"),
             column("bad_spans", pa.list_(BAD_SPAN), "what cannot be decoded, on its own clock"),
-            column("cuts_ns", pa.list_(pa.int64()), "instants of cuts, on its own clock"),
             column("reason", pa.string(), "why frames are bad; null if none is", null=True),
             column("has_audio", pa.bool_(), "the file has a sound stream"),
             column("signals", pa.binary(), "change, brightness, contrast, centre of each frame"),
@@ -70,6 +69,8 @@ RECORDINGS = Table(
     ),
     key=("recording_id",),
     sort_by=("archive_uri", "member", "stream"),
+    # A row is 10 KB a minute: small groups keep the look-up of some recordings cheap.
+    row_group_rows=256,
     plain_columns=("signals", "hashes"),
     volatile=("flow_run_id", "archive_uri", "member", "byte_offset"),
 )

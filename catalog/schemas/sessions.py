@@ -15,7 +15,7 @@ SESSION_CAMERA = pa.struct(
         pa.field("camera_id", pa.string(), nullable=False),
         pa.field("recording_id", pa.string(), nullable=False),
         pa.field("offset_ns", pa.int64(), nullable=False),
-        pa.field("drift_ppm", pa.float64()),
+        pa.field("drift_ppb", pa.int64()),
         pa.field("clock_confidence", pa.float64()),
     ]
 )
@@ -32,7 +32,7 @@ SESSIONS = Table(
                 "cameras",
                 pa.list_(SESSION_CAMERA),
                 "its recordings: offset_ns is where the first frame stands on the session clock, "
-                "drift_ppm how much faster its clock runs, null where not measured",
+                "drift_ppb how much faster its clock runs, in 1e-9; null where not measured",
             ),
             column("duration_ns", pa.int64(), "from 0 to the end of the last recording"),
             column("group_id", pa.string(), "sessions that share footage have one group"),

@@ -2,7 +2,7 @@
 with
     places as materialized (select recording_id from recording_places),
     seen as materialized (select session_id from current_sessions),
-    usable as materialized (select clip_id from clips semi join seen using (session_id)),
+    usable as materialized (select clip_id from current_clips),
     counted as (
         select 'files' as name, (select count(*) from current_files) as current, count(*) as rows
         from files
@@ -12,7 +12,7 @@ with
         union all
         select 'sessions', (select count(*) from seen), count(*) from sessions
         union all
-        select 'shots', count(*) filter (session_id in (from seen)), count(*) from shots
+        select 'shots', (select count(*) from current_shots), count(*) from shots
         union all
         select 'clips', (select count(*) from usable), count(*) from clips
         union all

@@ -26,6 +26,7 @@ def clip(number: int, flow_run_id: str = "run") -> dict[str, Any]:
         "start_ns": number * 10,
         "end_ns": number * 10 + 10,
         "cameras": ["cam01", "cam02"],
+        "forming": "cut",
         "split": "train",
         "shot_index": 0,
         "flow_run_id": flow_run_id,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = st.text(max_size=6)
-MEMBERS = st.dictionaries(TEXT, st.tuples(TEXT, st.integers(-(2**62), 2**62)), min_size=1)
+CLOCK = (st.integers(-(2**62), 2**62), st.integers(-(10**6), 10**6))
+MEMBERS = st.dictionaries(TEXT, st.tuples(TEXT, *CLOCK), min_size=1)
 
 
 def test_digest_is_the_same_on_every_machine() -> None:
@@ -87,10 +88,10 @@ def test_streams_of_one_file_are_different_recordings() -> None:
 
 @given(MEMBERS, st.randoms())
 def test_a_session_does_not_depend_on_the_order_of_its_cameras(
-    members: dict[str, tuple[str, int]], random: object
+    members: dict[str, tuple[str, int, int]], random: object
 ) -> None:
     """Cameras listed in any order are the same session."""
-    listed = [(camera, recording, offset) for camera, (recording, offset) in members.items()]
+    listed = [(camera, *rest) for camera, rest in members.items()]
     shuffled = list(listed)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' own Random
     assert session_id(listed) == session_id(shuffled)
@@ -98,15 +99,15 @@ def test_a_session_does_not_depend_on_the_order_of_its_cameras(
 
 @given(MEMBERS, MEMBERS)
 def test_other_members_make_another_session(
-    one: dict[str, tuple[str, int]], other: dict[str, tuple[str, int]]
+    one: dict[str, tuple[str, int, int]], other: dict[str, tuple[str, int, int]]
 ) -> None:
-    """Another camera, recording or offset is another session, whatever the names contain."""
-    ids = [session_id((cam, rec, at) for cam, (rec, at) in each.items()) for each in (one, other)]
+    """Another camera, recording or clock is another session, whatever the names contain."""
+    ids = [session_id((camera, *rest) for camera, rest in each.items()) for each in (one, other)]
     assert (ids[0] == ids[1]) == (one == other)
 
 
-@pytest.mark.parametrize("members", [[], [("cam1", "a", 0), ("cam1", "b", 0)]])
-def test_a_session_has_one_recording_a_camera(members: list[tuple[str, str, int]]) -> None:
+@pytest.mark.parametrize("members", [[], [("cam1", "a", 0, 0), ("cam1", "b", 0, 0)]])
+def test_a_session_has_one_recording_a_camera(members: list[tuple[str, str, int, int]]) -> None:
     """No members, or two for one camera, are not a session."""
     with pytest.raises(ValueError, match="one recording a camera"):
         session_id(members)

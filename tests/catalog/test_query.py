@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from catalog.query import named, query_text, rows, run
+from catalog.query import named, rows, run
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from catalog.table import describe
@@ -35,6 +35,7 @@ def sighting(
     member: str, status: str = "present", seen_ns: int = 1, **given: object
 ) -> dict[str, Any]:
     where = {"archive_uri": "/archive", "member": member, "status": status, "seen_ns": seen_ns}
+    where["forming"] = "x"
     return filled(TABLES["files"], **where, **given)
 
 
@@ -121,7 +122,7 @@ def test_the_latest_sighting_of_a_member_counts(catalog: Catalog) -> None:
         TABLES["files"],
         [sighting("alone.mp4", seen_ns=2, size_bytes=9, **member_of("solo", "alone"))],
     )
-    current = named(catalog.snapshot(), "known_files", {"archive_uri": "/archive"}).to_pylist()
+    current = run(catalog.snapshot(), "from current_files order by member").to_pylist()
     assert [row["member"] for row in current] == [
         "a_copy.mp4",
         "alone.mp4",
@@ -129,7 +130,17 @@ def test_the_latest_sighting_of_a_member_counts(catalog: Catalog) -> None:
         "take/cam02.mp4",
     ]
     assert current[1]["size_bytes"] == 9
-    assert named(catalog.snapshot(), "known_files", {"archive_uri": "/other"}).num_rows == 0
+
+
+def test_clips_are_those_of_the_last_cutting(catalog: Catalog) -> None:
+    """Cut anew by other settings, a session has its new clips, and its old ones no more."""
+    again = clip("c4", "take", 0, "cam01") | {"forming": "y"}
+    catalog.commit(TABLES["clips"], [again])
+    assert column_of(catalog, "current_clips", "clip_id") == ["c1", "c2", "c3"]
+    for name, recording in (("cam01", "left"), ("cam02", "right")):
+        seen = sighting(f"take/{name}.mp4", seen_ns=2, **member_of("take", recording))
+        catalog.commit(TABLES["files"], [seen | {"forming": "y"}])
+    assert column_of(catalog, "current_clips", "clip_id") == ["c3", "c4"]
 
 
 def test_a_recording_is_read_where_it_is_now(catalog: Catalog) -> None:
@@ -272,9 +283,9 @@ def test_the_last_run_of_each_flow(catalog: Catalog) -> None:
     assert found["flow_run_id"].to_pylist() == ["extract2", "ingest3"]
 
 
-def test_a_file_is_refused_only_if_nothing_of_it_was_kept(catalog: Catalog) -> None:
+def test_what_was_scanned_or_refused_need_not_be_scanned(catalog: Catalog) -> None:
     """A damaged span, a bad stream beside a good one, or a refused clip is not a refused file."""
-    what = {"stage": "ingest", "kind": "file"}
+    what = {"stage": "ingest", "kind": "file", "version": "limits"}
     catalog.commit(
         TABLES["recordings"], [filled(TABLES["recordings"], recording_id="r", file_id="f1")]
     )
@@ -284,12 +295,13 @@ def test_a_file_is_refused_only_if_nothing_of_it_was_kept(catalog: Catalog) -> N
             filled(TABLES["quarantine"], item_id="f1", **what),
             filled(TABLES["quarantine"], item_id="f2", **what),
             filled(TABLES["quarantine"], item_id="f3", **(what | {"kind": "span"})),
+            filled(TABLES["quarantine"], item_id="f5", **(what | {"version": "other limits"})),
             refusal("f4"),
         ],
     )
-    assert column_of(catalog, "(" + query_text("refused_files") + ")", "file_id") == ["f2"]
-    scanned = named(catalog.snapshot(), "scanned_files")["file_id"].to_pylist()
-    assert scanned == ["f1", "x"]
+    wanted = {"file_ids": [f"f{k}" for k in range(6)], "refusing": "limits"}
+    found = named(catalog.snapshot(), "scanned_files", wanted).to_pylist()
+    assert {row["file_id"]: row["is_refused"] for row in found} == {"f1": False, "f2": True}
 
 
 def test_what_people_see_names_sessions_and_keeps_the_limit(catalog: Catalog) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.query import VIEWS, ask, connect, named, query_names, query_text
+from catalog.comparison import FINGERPRINTS, LISTED
+from catalog.query import VIEWS, ask, connect, query_names, query_text
 from catalog.schemas.registry import TABLES
 from catalog.snapshot import Snapshot
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARAMETERS = {"views": ["flow"], "versions": ["v"], "clip_ids": None, "file_ids": ["x"], "limit": 9}
+PARAMETERS |= {"recording_ids": ["x"]}
+# What a listing brings along for the queries that read it.
+HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS}
 
 
 @pytest.mark.parametrize("name", query_names())
@@ -31,7 +35,12 @@ def test_every_query_says_what_it_answers_and_runs_on_an_empty_catalog(
     assert names == set(re.findall(r"\$(\w+)", comments))
     parameters = {each: PARAMETERS.get(each, "x") for each in names}
     empty = Snapshot.take(str(tmp_path / "nothing"))
-    found = named(empty, name, parameters)
+    with connect(empty) as connection:
+        for handed, schema in HANDED.items():
+            connection.register(handed, schema.empty_table())
+        state = {"archive_uri": "x", "refusing": "x"}
+        connection.execute(f"create table compared as {query_text('listing_state')}", state)
+        found = ask(connection, text, parameters)
     assert found.num_rows == (len(TABLES) if name == "counts" else 0)
 
 

@@ -21,6 +21,7 @@ def clip(number: int) -> dict[str, Any]:
         "start_ns": number,
         "end_ns": number + 1,
         "cameras": ["cam01", "cam02"],
+        "forming": "cut",
         "split": "train",
         "shot_index": 0,
         "flow_run_id": "run",

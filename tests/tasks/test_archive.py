@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.errors import ArchiveEmptyError, ArchiveNotFoundError, ArchiveUnreadableError
-from tasks.archive import is_sidecar, list_archive, require_entries
+from tasks.archive import is_sidecar, list_archive
+from tasks.listing import read_listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +43,9 @@ def test_what_is_not_there_or_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file.mp4").write_bytes(b"x")
     with pytest.raises(ArchiveNotFoundError, match="is a file"):
         list_archive(tmp_path / "file.mp4")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ArchiveEmptyError):
-        require_entries([], tmp_path)
+        read_listing(str(tmp_path / "empty"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from catalog.span import Span
 from tasks.clips import Take, cut_clips
+from tasks.clock import CameraClock
 from tasks.shots import shots
 
 SECOND = 1_000_000_000
@@ -21,7 +22,7 @@ def take(camera: str, seconds: float, **facts: object) -> Take:
         camera,
         f"recording-{camera}",
         duration_ns=int(seconds * SECOND),
-        **({"offset_ns": 0} | facts),
+        **({"clock": CameraClock()} | facts),
     )  # type: ignore[arg-type]
 
 
@@ -43,7 +44,7 @@ def test_a_cut_in_one_camera_ends_the_clip_for_all() -> None:
 
 def test_a_camera_that_comes_late_is_not_in_the_first_clip() -> None:
     """A clip holds the cameras that saw all of it, no more."""
-    clips = cut_clips([take("a", 3), take("b", 2, offset_ns=SECOND)], MAX, MIN)
+    clips = cut_clips([take("a", 3), take("b", 2, clock=CameraClock(SECOND))], MAX, MIN)
     assert [(clip.span.start_ns, clip.cameras) for clip in clips] == [
         (0, ("a",)),
         (SECOND, ("a", "b")),
@@ -55,9 +56,9 @@ spans = st.builds(
 )
 takes = st.lists(
     st.builds(
-        lambda seconds, offset, bad, cuts: (seconds, offset, bad, cuts),
+        lambda seconds, clock, bad, cuts: (seconds, clock, bad, cuts),
         st.integers(SECOND // 10, 9 * SECOND),
-        st.integers(-SECOND, SECOND),
+        st.builds(CameraClock, st.integers(-SECOND, SECOND), st.integers(-500_000, 500_000)),
         st.lists(spans, max_size=3),
         st.lists(st.integers(1, 8 * SECOND), max_size=3),
     ),
@@ -68,12 +69,12 @@ takes = st.lists(
 
 @given(takes)
 def test_clips_never_cross_cuts_or_bad_spans_and_never_overlap(
-    drawn: list[tuple[int, int, list[Span], list[int]]],
+    drawn: list[tuple[int, CameraClock, list[Span], list[int]]],
 ) -> None:
     """Whatever the cameras recorded, the law of clips holds."""
     cameras = [
-        Take(f"cam{k}", f"r{k}", offset, duration, tuple(sorted(cuts)), tuple(bad))
-        for k, (duration, offset, bad, cuts) in enumerate(drawn)
+        Take(f"cam{k}", f"r{k}", clock, duration, tuple(sorted(cuts)), tuple(bad))
+        for k, (duration, clock, bad, cuts) in enumerate(drawn)
     ]
     clips = cut_clips(cameras, MAX, MIN)
     for before, after in pairwise(clips):
@@ -84,7 +85,7 @@ def test_clips_never_cross_cuts_or_bad_spans_and_never_overlap(
             for cut in one.session_cuts_ns:
                 assert not clip.span.start_ns < cut < clip.span.end_ns
             if one.camera in clip.cameras:
-                own = clip.span.shift(-one.offset_ns)
+                own = one.clock.span_to_recording(clip.span)
                 assert Span(0, one.duration_ns).covers(own)
                 assert all(own.intersect(bad) is None for bad in one.bad_spans)
 

@@ -1,0 +1,81 @@
+"""What one ingest will do: which files are new, changed or gone, and which sessions stand.
+
+Reads the archive's listing and the catalog; opens no file and writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from catalog import ids
+from tasks.decode import Source, decoder_build
+from tasks.listing import Listing, read_listing
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalog.snapshot import Snapshot
+    from infra.settings import Settings
+    from tasks.run_record import FlowRun
+
+# What sessions, shots and clips are formed by, beside the settings.
+FORMERS = ("tasks.layout", "tasks.clips", "tasks.shots", "tasks.clock", "tasks.signals")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """A listing, the snapshot it was held against, and how many members are what.
+
+    `forming` is the digest of what sessions and clips are formed by, `refusing` of what files are
+    refused by: what either decided under another digest is decided again, from what is known.
+    """
+
+    listing: Listing
+    snapshot: Snapshot
+    forming: str
+    refusing: str
+    counts: Mapping[str, int]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the catalog already says all there is to say."""
+        return not (self.counts["fresh"] or self.counts["gone"] or self.counts["to_form"])
+
+    def source(self, member: Mapping[str, Any]) -> Source:
+        """Return how a member's bytes are opened."""
+        return Source(f"{self.listing.uri}/{member['member']}")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
+    """List an archive, hold it against the catalog, and count what is as it was.
+
+    Raises:
+        ArchiveNotFoundError, ArchiveUnreadableError, ArchiveEmptyError: nothing can be ingested.
+    """
+    listing, snapshot = read_listing(location), run.catalog.snapshot()
+    forming, refusing = forming_digest(run.settings), refusing_digest(run.settings)
+    with listing.compare(snapshot, refusing) as found:
+        counts = found.counts(forming)
+    run.ledger.inputs = len(listing)
+    run.ledger.failed = listing.unnamed
+    run.ledger.cached = counts["present"] + counts["duplicate"]
+    run.ledger.quarantined = counts["quarantined"]
+    return IngestPlan(listing, snapshot, forming, refusing, counts)
+
+
+def forming_digest(settings: Settings) -> str:
+    """Name what sessions and clips are formed by."""
+    parts = [part for module in FORMERS for part in source_parts(module)]
+    return ids.digest("forming", settings.clip_max_ns, settings.clip_min_ns, *parts)
+
+
+def refusing_digest(settings: Settings) -> str:
+    """Name what files are refused by: limits and the decoder."""
+    limits = (settings.max_file_bytes, settings.max_pixels, settings.max_frames)
+    return ids.digest("refusing", *limits, str(settings.scan_timeout_s), decoder_build())
