@@ -17,7 +17,7 @@ SHOWN_ROWS = 50
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (sql, show, doctor):
+    for command in (sql, show, explain, doctor):
         app.command()(command)
     app.command("assets")(assets)
 
@@ -72,6 +72,26 @@ def show(
     if not found["rows"]:
         text = f"{title}: nothing yet\n"
     console.answer(found, as_json=as_json, text=text)
+
+
+def explain(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="A clip_id, or a file of an archive.")],
+    view: Annotated[str, typer.Argument(help="Which view of the clip.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say why a view of a clip, or a file, is or is not current, and what its key is made of.
+
+    Example: stillhouse explain take_1/cam01.mp4
+    """
+    console: Console = context.obj
+    settings = console.settings()
+    from tasks.explain import explain_feature, explain_file
+
+    found = explain_feature(settings, what, view) if view else explain_file(settings, what)
+    rows = [(name, value) for name, value in found["key"].items() if value is not None]
+    text = f"{'current' if found['current'] else 'not current'}: {found['reason']}\n\n"
+    console.answer(found, as_json=as_json, text=text + console.table("", ("key", ""), rows))
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> None:

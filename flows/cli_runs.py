@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,10 @@ from flows.console import Console, exit_code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ARCHIVES = "A folder of recordings; it is only read."
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done and what it would cost.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 
 
@@ -56,7 +59,8 @@ def demo(
 
 def ingest(
     context: typer.Context,
-    archive: Annotated[Path, typer.Argument(help="A folder of recordings; it is only read.")],
+    archive: Annotated[str, typer.Argument(help=ARCHIVES)],
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Bring an archive into the catalog: recordings, sessions, shots, clips.
@@ -64,13 +68,21 @@ def ingest(
     Files named after cameras in one folder (cam01.mp4, cam02.mp4) become one session. What cannot
     be read goes to quarantine with its reason; what is known is not read again.
 
-    Example: stillhouse ingest /archive/2026
+    Example: stillhouse ingest /archive/2026 --dry-run
     """
     console: Console = context.obj
-    console.settings(runs=True)
-    from flows.ingest import ingest as flow
+    settings = console.settings(runs=True)
+    from flows.standing import ingest_plan, ingest_standing
 
-    _finish(console, "ingest", flow(str(archive), console.home), as_json=as_json)
+    if dry_run:
+        _show_plan(console, "ingest", ingest_plan(settings, archive), as_json=as_json)
+        return
+    found = ingest_standing(settings, archive)
+    if found is None:
+        from flows.ingest import ingest as flow
+
+        found = flow(archive, console.home)
+    _finish(console, "ingest", found, as_json=as_json)
 
 
 def extract(
@@ -78,6 +90,7 @@ def extract(
     views: Annotated[
         str, typer.Option(help="Comma-separated: appearance, flow. Empty: all of them.")
     ] = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Compute every missing feature of every current clip, by one decode a clip.
@@ -85,10 +98,15 @@ def extract(
     Example: stillhouse extract --views flow
     """
     console: Console = context.obj
-    console.settings(runs=True)
+    settings = console.settings(runs=True)
+    names = tuple(name.strip() for name in views.split(",") if name.strip())
+    if dry_run:
+        from flows.standing import extract_plan
+
+        _show_plan(console, "extract", extract_plan(settings, names), as_json=as_json)
+        return
     from flows.extract import extract as flow
 
-    names = tuple(name.strip() for name in views.split(",") if name.strip())
     _finish(console, "extract", flow(names, console.home), as_json=as_json)
 
 
@@ -166,6 +184,16 @@ def generate(
 
     found = flow(application, select, model, input_side, console.home)
     _finish(console, "generate", found, as_json=as_json)
+
+
+def _show_plan(console: Console, name: str, plan: Mapping[str, Any], *, as_json: bool) -> None:
+    rows = [
+        (key.replace("_", " "), "unknown" if value is None else value)
+        for key, value in plan.items()
+        if key != "dry_run"
+    ]
+    text = console.table(f"{name} would, nothing done yet", ("what", "how much"), rows)
+    console.answer(plan, as_json=as_json, text=text)
 
 
 def _finish(console: Console, name: str, report: Mapping[str, Any], *, as_json: bool) -> None:

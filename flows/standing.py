@@ -1,4 +1,4 @@
-"""Whether the whole road has anything to do, asked without starting an engine.
+"""Whether there is anything to do, and what it would cost, asked without starting a flow.
 
 Reads the archive's listing, the catalog and the registry; writes nothing. A Prefect server takes
 7 s to start and Ray 5 s: a run that would find every stage current need not start either.
@@ -13,6 +13,7 @@ from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
+from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.features import plan_features
 from tasks.generate import plan_generations
 from tasks.ingest_plan import plan_ingest
@@ -22,7 +23,7 @@ from tasks.sample import held_sample
 from tasks.sessions import form_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from infra.settings import Settings
 
@@ -51,6 +52,31 @@ def standing(
             return None
         stages[name] = found
     return {"archive": archive, "stages": stages}
+
+
+def ingest_standing(settings: Settings, archive: str) -> dict[str, Any] | None:
+    """Return what an ingest returns if the catalog knows all of an archive, else None."""
+    return _asked("ingest", lambda run: _ingest(archive, run), settings)
+
+
+def ingest_plan(settings: Settings, archive: str) -> dict[str, Any]:
+    """Return what an ingest would do and cost; nothing is committed.
+
+    Raises:
+        ArchiveNotFoundError, ArchiveUnreadableError, ArchiveEmptyError: nothing can be ingested.
+    """
+    run = FlowRun("ingest", settings)
+    return ingest_estimate(plan_ingest.fn(archive, run), run)
+
+
+def extract_plan(settings: Settings, views: Sequence[str]) -> dict[str, Any]:
+    """Return what an extract would do and cost; nothing is committed.
+
+    Raises:
+        UnknownViewError, CatalogEmptyError: there is nothing to plan.
+    """
+    run = FlowRun("extract", settings)
+    return extract_estimate(plan_features.fn(views, run), run)
 
 
 def _asked(

@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClipWork:
-    """One clip of one camera and the views it misses, each with its version."""
+    """One clip of one camera and the views it misses, each with its version.
+
+    `pixels` are those of all its frames, about.
+    """
 
     clip: ClipSource
     views: tuple[tuple[str, str], ...]
+    pixels: float = 0.0
 
     def refusal(
         self, view: str, version: str, reason: str, detail: str, flow_run_id: str, seen_ns: int

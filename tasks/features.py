@@ -16,6 +16,8 @@ from prefect.cache_policies import NO_CACHE
 from catalog.query import rows
 from catalog.schemas.features import FEATURES
 from catalog.schemas.quarantine import QUARANTINE
+from catalog.schemas.view_versions import VIEW_VERSIONS
+from catalog.span import SECOND_NS
 from infra.assets import pinned_digest
 from infra.errors import CatalogEmptyError
 from infra.observability import progress
@@ -24,12 +26,13 @@ from tasks.decode import decoder_build
 from tasks.extractor import ClipWork, Extracted, Extractor
 from tasks.sources import clip_source
 from tasks.views.catalogue import named_views
-from tasks.views.version import view_version
+from tasks.views.version import key_parts, view_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tasks.run_record import FlowRun
+    from tasks.views.view import ViewKind
 
 STAGE = "extract"
 
@@ -50,11 +53,13 @@ class FeaturePlan:
 def view_versions(names: Sequence[str]) -> dict[str, str]:
     """Return the current version of each named view (all of them if none is named)."""
     return {
-        name: view_version(
-            kind, {asset: pinned_digest(asset) for asset in kind.spec.assets}, decoder_build()
-        )
+        name: view_version(kind, _weights(kind), decoder_build())
         for name, kind in named_views(names).items()
     }
+
+
+def _weights(kind: ViewKind) -> dict[str, str]:
+    return {asset: pinned_digest(asset) for asset in kind.spec.assets}
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -79,12 +84,19 @@ def plan_features(view_names: Sequence[str], run: FlowRun) -> FeaturePlan:
     for _, group in by_clip:
         missing = list(group)
         views = tuple((row["view"], row["version"]) for row in missing)
-        work.append(ClipWork(clip_source(missing[0]), views))
+        work.append(ClipWork(clip_source(missing[0]), views, _pixels(missing[0])))
     plan = FeaturePlan(versions, work)
     run.ledger.inputs = sum(view["wanted"] for view in state)
     run.ledger.cached = sum(view["cached"] for view in state)
     run.ledger.quarantined = sum(view["quarantined"] for view in state)
     return plan
+
+
+def _pixels(row: dict[str, Any]) -> float:
+    """Return how many pixels all frames of a clip have, as far as the average rate tells."""
+    seconds = (row["end_ns"] - row["start_ns"]) / SECOND_NS
+    frames = seconds * row["rate_num"] / max(1, row["rate_den"])
+    return float(frames * row["width"] * row["height"])
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -99,6 +111,7 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     settings = run.settings
     for kind in named_views(list(plan.versions)).values():
         kind.prepare(settings.assets)
+    run.catalog.commit(VIEW_VERSIONS, _version_rows(plan.versions, run))
     connect(settings)
     busy = _Busy()
     with progress("extract", plan.missing, "features") as bar:
@@ -118,6 +131,15 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
                 _quarantine_lost(outcome.item[0], run)
             bar.advance(len(outcome.item[0].views))
     run.ledger.extra |= busy.report()
+
+
+def _version_rows(versions: dict[str, str], run: FlowRun) -> list[dict[str, str]]:
+    """Return what each version is made of, so that a later change of it can be named."""
+    return [
+        key_parts(kind, _weights(kind), decoder_build())
+        | {"view": name, "version": versions[name], "flow_run_id": run.flow_run_id}
+        for name, kind in named_views(list(versions)).items()
+    ]
 
 
 def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:

@@ -18,6 +18,7 @@ from catalog.schemas.recordings import RECORDINGS
 from catalog.schemas.runs import RUNS
 from catalog.schemas.sessions import SESSIONS
 from catalog.schemas.shots import SHOTS
+from catalog.schemas.view_versions import VIEW_VERSIONS
 from infra.errors import UnknownTableError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ TABLES = {
         SHOTS,
         SESSIONS,
         FILES,
+        VIEW_VERSIONS,
         FEATURES,
         GENERATIONS,
         RUNS,

@@ -41,6 +41,7 @@ SPEC = ViewSpec(
         ArraySpec("stride32", (320, 7, 7), "int8"),
     ),
     assets=(ASSET,),
+    cost_ms=7.0,
 )
 
 

@@ -32,6 +32,7 @@ SPEC = ViewSpec(
     parameters={"side": SIDE, "cells": CELLS, "preset": PRESET, "quarter_px": 4},
     scales=(Scale("luma112", SIDE, SIDE, "gray"),),
     arrays=(ArraySpec("flow", (2, CELLS, CELLS), "int8"),),
+    cost_ms=1.1,
 )
 
 

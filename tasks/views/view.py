@@ -41,13 +41,17 @@ class ArraySpec:
 
 @dataclass(frozen=True, slots=True)
 class ViewSpec:
-    """What a view is: enough to plan, key and read its features without computing one."""
+    """What a view is: enough to plan, key and read its features without computing one.
+
+    `cost_ms` is the CPU of one grid step, measured, for estimates; it is no part of the version.
+    """
 
     name: str
     parameters: Mapping[str, int | str]
     scales: tuple[Scale, ...]
     arrays: tuple[ArraySpec, ...]
     assets: tuple[str, ...] = ()
+    cost_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
