@@ -63,10 +63,8 @@ def ingest_estimate(plan: IngestPlan, run: FlowRun) -> dict[str, Any]:
         "gone": counts["gone"],
         "to_form_again": counts["to_form"],
         "bytes_to_read": total,
-        "hours": None if scale is None else round(seen.seconds * scale / 3600, 4),
-        "core_hours": None
-        if scale is None
-        else round(seen.pixels * scale * SCAN_NS_PER_PIXEL / 3600e9, 4),
+        "hours": None if scale is None else seen.seconds * scale / 3600,
+        "core_hours": None if scale is None else seen.pixels * scale * SCAN_NS_PER_PIXEL / 3600e9,
     }
 
 
@@ -101,6 +99,6 @@ def extract_estimate(plan: FeaturePlan, run: FlowRun) -> dict[str, Any]:
         "to_compute": plan.missing,
         "by_view": views,
         "clips": len(plan.work),
-        "hours": round(seconds / 3600, 4),
-        "core_hours": round(cost_ms / 3.6e6, 4),
+        "hours": seconds / 3600,
+        "core_hours": cost_ms / 3.6e6,
     }

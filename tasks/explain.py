@@ -76,8 +76,8 @@ def _why_missing(there: list[dict[str, Any]], parts: Mapping[str, str]) -> str:
         if row["parameters"] is not None
     ]
     if changes:
-        fewest = min(changes, key=lambda names: len(names))
-        return f"stale, since then changed: {', '.join(fewest)}"
+        names = min((len(names), names) for names in changes)[1]
+        return f"stale, since then changed: {', '.join(names)}"
     return "stale, of a version not on record" if there else "never computed"
 
 
