@@ -98,8 +98,8 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
     return WrittenFile(path, data.num_rows, size, partition, stats)
 
 
-def read_columns(table: Table, path: str, catalog_uri: str, columns: list[str]) -> pa.Table:
-    """Return some columns of a written file, rows in the order of the file."""
+def read_columns(table: Table, path: str, catalog_uri: str, columns: list[str] | None) -> pa.Table:
+    """Return some columns of a written file (None: all), rows in the order of the file."""
     system, root = filesystem(table_uri(catalog_uri, table))
     return pq.ParquetFile(f"{root}/{path}", filesystem=system).read(columns=columns)
 

@@ -35,7 +35,9 @@ class Ledger:
     extra: dict[str, int | float | str | list[str]] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Hold the conservation law.
+        """Hold the conservation law, of inputs and of frames.
+
+        Decoded and bad frames may be more than headers promised, never fewer.
 
         Raises:
             ConservationError: naming the counts, if inputs are not the sum of their outcomes.
@@ -48,18 +50,12 @@ class Ledger:
                 f"= {outcomes}.",
                 command="stillhouse show runs",
             )
-
-    @property
-    def exit_code(self) -> int:
-        """0 all done, 3 done with quarantine, 1 something failed or was left."""
-        if self.failed or self.pending:
-            return 1
-        return 3 if self.quarantined else 0
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing needed doing."""
-        return self.inputs > 0 and self.done == 0 and self.failed == 0 and self.pending == 0
+        if self.frames_decoded + self.frames_bad < self.frames_header:
+            raise ConservationError(
+                f"{self.frames_header} frames promised, but {self.frames_decoded} decoded + "
+                f"{self.frames_bad} bad.",
+                command="stillhouse show recordings",
+            )
 
     def counts(self) -> dict[str, int | float]:
         """Return every count by its name in the contract."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from infra.errors import TableMismatchError
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from catalog.datafile import WrittenFile
     from catalog.table import Table
@@ -60,10 +61,41 @@ def log_paths(log: DeltaTable | None, partitions: Sequence[dict[str, str]] = ())
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A data file of a table's present version; `path` is relative to the table."""
+
+    path: str
+    bytes: int
+    partition: Mapping[str, str]
+
+
+def stored_files(log: DeltaTable | None) -> list[StoredFile]:
+    """Return the data files of a table with their sizes and partitions, in order of path."""
+    if log is None:
+        return []
+    found = []
+    for action in pa.table(log.get_add_actions(flatten=True)).to_pylist():
+        partition = {
+            name.removeprefix("partition."): value
+            for name, value in action.items()
+            if name.startswith("partition.")
+        }
+        found.append(StoredFile(action["path"], action["size_bytes"], partition))
+    return sorted(found, key=lambda file: file.path)
+
+
 def append(
-    catalog_uri: str, table: Table, log: DeltaTable | None, files: Sequence[WrittenFile]
+    catalog_uri: str,
+    table: Table,
+    log: DeltaTable | None,
+    files: Sequence[WrittenFile],
+    replaced: Sequence[StoredFile] = (),
 ) -> int:
     """Add files to a table in one atomic step and return the version that has them.
+
+    `replaced` are taken out in the same step: their rows are in the files that are added. They
+    stay on the disk for the snapshots that name them.
 
     Raises:
         TableMismatchError: the stored table does not fit the declaration.
@@ -76,10 +108,20 @@ def append(
             size=file.bytes,
             partition_values=dict(file.partition),
             modification_time=now_ms,
-            data_change=True,
+            data_change=not replaced,
             stats=file.stats,
         )
         for file in files
+    ]
+    actions += [
+        RemoveAction(
+            path=file.path,
+            data_change=False,
+            deletion_timestamp=now_ms,
+            size=file.bytes,
+            partition_values=dict(file.partition),
+        )
+        for file in replaced
     ]
     with _storage_errors(catalog_uri):
         log = _create(catalog_uri, table) if log is None else log

@@ -40,6 +40,7 @@ class Entry:
     byte_offset: int | None = None
     session: str | None = None
     camera: str | None = None
+    labels: str | None = None
 
 
 def archive_uri(location: str | Path) -> str:

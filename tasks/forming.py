@@ -91,7 +91,7 @@ def form_place(
     A file that is a copy of another, or gave no recording, belongs to none.
     """
     usable = {row["member"]: row for row in members if row["is_primary"] and row["recordings"]}
-    hints = {name: _hint(row) for name, row in usable.items() if row["hint"]}
+    hints = {name: hint for name, row in usable.items() if (hint := _hint(row)) is not None}
     sessions: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = defaultdict(list)
     for member, place in places(sorted(usable), hints).items():
         for found in usable[member]["recordings"]:
@@ -101,9 +101,11 @@ def form_place(
     return [_formed(name, sessions[name], signals, settings) for name in sorted(sessions)]
 
 
-def _hint(row: Member) -> Place:
+def _hint(row: Member) -> Place | None:
     """Return the session and camera that a manifest gives; what it leaves open is the layout's."""
-    said = json.loads(row["hint"])
+    said = json.loads(row["hint"] or "{}")
+    if not (said.get("session") or said.get("camera")):
+        return None
     layout = places([row["member"]])[row["member"]]
     camera = said["camera"] or layout.session.rpartition("/")[2]
     return Place(said["session"] or layout.session, camera)

@@ -74,7 +74,7 @@ def read_listing(location: str) -> Listing:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    hint = {"session": entry.session, "camera": entry.camera}
+    hint = {"session": entry.session, "camera": entry.camera, "labels": entry.labels}
     return {
         "member": entry.member,
         "size_bytes": entry.size_bytes,

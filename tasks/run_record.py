@@ -14,7 +14,9 @@ from uuid import uuid4
 
 from prefect.runtime import flow_run
 
+from catalog.compaction import compact
 from catalog.ledger import Ledger
+from catalog.schemas.registry import TABLES
 from catalog.schemas.runs import RUNS
 from catalog.store import Catalog
 from infra.observability import PeakMemory
@@ -82,6 +84,8 @@ def _close(
         "version": version("stillhouse"),
     }
     run.catalog.commit(RUNS, [row])
+    for table in TABLES.values():
+        compact(run.catalog, table)
     run.report = {
         "flow_run_id": run.flow_run_id,
         "snapshot": snapshot.versions,

@@ -7,6 +7,7 @@ came, went or changed are formed, or all of them when what forms them changed; n
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from catalog.query import rows
 from catalog.schemas.clips import CLIPS
 from catalog.schemas.files import FILES
+from catalog.schemas.labels import LABELS
 from catalog.schemas.sessions import SESSIONS
 from catalog.schemas.shots import SHOTS
 from infra.observability import progress
@@ -102,7 +104,7 @@ def _commit_files(
     page: list[Member], session_of: Mapping[str, str], plan: IngestPlan, run: FlowRun
 ) -> None:
     """Record what each member is now, where that differs from before, and count the outcomes."""
-    changed = []
+    changed, labels = [], []
     for row in page:
         held = [found["recording_id"] for found in row["recordings"]]
         status = ("present" if row["is_primary"] else "duplicate") if held else "quarantined"
@@ -124,6 +126,11 @@ def _commit_files(
             | {name: row[name] for name in ("member", "size_bytes", "mtime_ns", "byte_offset")}
             | {"file_id": row["file_id"], "recordings": held}
         )
+        said = json.loads(row["hint"] or "{}").get("labels")
+        if said is not None:
+            stamp = {"archive_uri": plan.listing.uri, "flow_run_id": run.flow_run_id}
+            labels += [stamp | {"recording_id": one, "label": said} for one in held]
+    run.catalog.commit(LABELS, labels)
     run.catalog.commit(FILES, changed)
 
 

@@ -43,7 +43,7 @@ FILES = Table(
                 "where it stands: members of unlike places never share a session",
                 null=True,
             ),
-            column("hint", pa.string(), "session and camera as a manifest says, JSON", null=True),
+            column("hint", pa.string(), "what a manifest says of it, JSON", null=True),
             column(
                 "forming",
                 pa.string(),

@@ -13,6 +13,7 @@ from catalog.schemas.clips import CLIPS
 from catalog.schemas.features import FEATURES
 from catalog.schemas.files import FILES
 from catalog.schemas.generations import GENERATIONS
+from catalog.schemas.labels import LABELS
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.recordings import RECORDINGS
 from catalog.schemas.runs import RUNS
@@ -32,6 +33,7 @@ TABLES = {
         CLIPS,
         SHOTS,
         SESSIONS,
+        LABELS,
         FILES,
         VIEW_VERSIONS,
         FEATURES,

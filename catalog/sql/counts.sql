@@ -16,6 +16,8 @@ with
         union all
         select 'clips', (select count(*) from usable), count(*) from clips
         union all
+        select 'labels', count(*) filter (recording_id in (from places)), count(*) from labels
+        union all
         select 'view_versions', count(*), count(*) from view_versions
         union all
         select 'features', count(*) filter (clip_id in (from usable)), count(*) from features

@@ -265,6 +265,7 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
         "sessions": (1, 2),
         "shots": (0, 0),
         "clips": (2, 3),
+        "labels": (0, 0),
         "view_versions": (0, 0),
         "features": (1, 2),
         "generations": (0, 0),
