@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.span import Span
-from tasks.decode import Source
+from tasks.archives.entry import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tasks.media import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class ClipSource:
     """One clip of one camera: its span on the session clock and the file that shows it.
 
     `offset_ns` is where the recording's first frame stands on the session clock; `start_pts` is
-    that frame's timestamp in the stream's own time base.
+    that frame's timestamp in the stream's own time base. `archive_uri` to `packed` say where its
+    bytes are, as the listing did (see `Entry`).
     """
 
     clip_id: str
@@ -34,11 +37,25 @@ class ClipSource:
     archive_uri: str
     member: str
     stream: int
+    byte_offset: int | None = None
+    byte_size: int | None = None
+    packed: bool = False
 
     @property
     def source(self) -> Source:
-        """What the decoder opens."""
-        return Source(f"{self.archive_uri}/{self.member}", stream=self.stream)
+        """What the decoder opens.
+
+        Raises:
+            MediaError: `member_outside` (see `source_of`).
+        """
+        return source_of(
+            self.archive_uri,
+            self.member,
+            self.byte_offset,
+            self.byte_size,
+            packed=self.packed,
+            stream=self.stream,
+        )
 
     @property
     def recording_span(self) -> Span:
@@ -60,4 +77,7 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         archive_uri=row["archive_uri"],
         member=row["member"],
         stream=row["stream"],
+        byte_offset=row["byte_offset"],
+        byte_size=row["byte_size"],
+        packed=row["packed"],
     )
