@@ -93,10 +93,16 @@ def _open_tar(uri: str, name: str, at: int, max_ratio: float) -> io.BytesIO | Re
 
 
 def _tar_member(tar: Unpacked, uri: str, at: int) -> Member | None:
-    """Return the member whose header is at a place, the tar then at its bytes."""
+    """Return the member whose header is at a place, the tar then at its bytes; None if none is."""
     if not tar.skip_to(at):
         return None
-    found = tars.next_member(tar, uri)
+    try:
+        found = tars.next_member(tar, uri)
+    except MediaError as error:
+        # No header there: the archive is not the one that was listed.
+        if error.reason != tars.DAMAGED:
+            raise
+        return None
     return found[0] if found else None
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tasks.archives.reading import File
 
 BLOCK = 512
+DAMAGED = "damaged_archive"
 # Names have at most some thousands of bytes, and a member one header each of four kinds.
 LONGEST_HEADER, MOST_HEADERS = 1 << 20, 16
 FILES, LINKS = frozenset(b"0\x007"), frozenset(b"12")
@@ -193,4 +194,4 @@ def _nanoseconds(seconds: bytes) -> int:
 
 
 def _damaged(name: str, at: int, why: str) -> MediaError:
-    return MediaError(f"{name} is damaged at byte {at}: {why}", reason="damaged_archive")
+    return MediaError(f"{name} is damaged at byte {at}: {why}", reason=DAMAGED)

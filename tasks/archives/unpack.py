@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.archives.reading import File
 
 # Bytes that come out at a time, and go in at a time.
-OUT_BYTES, IN_BYTES = 1 << 20, 1 << 18
+OUT_BYTES, IN_BYTES = 1 << 20, 1 << 16
 # An xz header may ask for a dictionary of 4 GiB; `xz -9` asks for 64 MiB.
 XZ_MEMORY_BYTES = 256 << 20
 # Video expands next to nothing, raw video of a still scene some ten times; deflate can 1,032 times.
@@ -100,7 +100,8 @@ class Unpacked:
 
     def judge_from_here(self, max_ratio: float) -> None:
         """Count the ratio anew: of one member, not of all before it."""
-        self.max_ratio, self._origin = max_ratio, (self.at, self.taken)
+        # What was taken last may not have come out yet.
+        self.max_ratio, self._origin = max_ratio, (self.at, max(0, self.taken - IN_BYTES))
 
     def read(self, size: int) -> bytes:
         """Read `size` bytes, or what is left.

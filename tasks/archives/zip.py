@@ -96,8 +96,8 @@ def _directory(file: File, whole: int, name: str) -> _Directory:
     tail_at = max(0, whole - END_SIZE - LONGEST_COMMENT)
     file.seek(tail_at)
     tail = exactly(file, whole - tail_at)
-    at = tail.rfind(END)
-    if at < 0 or at + END_SIZE > len(tail):
+    at = _end(tail)
+    if at < 0:
         raise _damaged(name, "it has no end of a central directory; it may be cut short")
     size, start = struct.unpack_from("<LL", tail, at + 12)
     end = tail_at + at
@@ -117,6 +117,17 @@ def _directory(file: File, whole: int, name: str) -> _Directory:
     if shift < 0:
         raise _damaged(name, "its central directory would reach outside")
     return _Directory(start + shift, size, shift)
+
+
+def _end(tail: bytes) -> int:
+    """Return where the last record starts: the one whose comment ends the file, else the last."""
+    last = at = tail.rfind(END, 0, max(0, len(tail) - END_SIZE + len(END)))
+    while at >= 0:
+        (comment,) = struct.unpack_from("<H", tail, at + 20)
+        if at + END_SIZE + comment == len(tail):
+            return at
+        at = tail.rfind(END, 0, at + len(END) - 1)
+    return last
 
 
 def _records(file: File, directory: _Directory, name: str) -> Iterator[bytes]:
