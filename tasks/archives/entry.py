@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from infra.errors import MediaError
 from tasks.archives.kinds import is_manifest
@@ -110,8 +110,9 @@ def resolve(manifest: str, uri: str) -> str:
 
 def is_sidecar(name: str) -> bool:
     """Tell whether a file travels beside recordings rather than being one."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in SIDECAR_SUFFIXES or path.name in SIDECAR_NAMES
+    # Not by pathlib: it keeps every name it has seen.
+    last = posixpath.basename(name)
+    return posixpath.splitext(last)[1].lower() in SIDECAR_SUFFIXES or last in SIDECAR_NAMES
 
 
 def may_be_recording(member: str) -> bool:
