@@ -6,6 +6,8 @@ nothing. What each kind means is in `tasks/archives/`.
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +49,8 @@ def archive_uri(location: str | Path) -> str:
     """
     if is_object_uri(str(location)):
         return parse(str(location)).uri
-    return str(Path(location).expanduser().resolve())
+    # Not by pathlib, which fails on a link to itself.
+    return os.path.realpath(Path(location).expanduser())
 
 
 def list_archive(location: str | Path, settings: Settings | None = None) -> Iterator[Entry]:
@@ -67,13 +70,18 @@ def list_archive(location: str | Path, settings: Settings | None = None) -> Iter
     max_ratio = settings.max_ratio if settings else MAX_RATIO
     if is_object_uri(uri):
         return _guarded(uri, _list_store(uri, max_ratio))
-    root = Path(uri)
-    if root.is_dir():
-        return list_folder(uri.rstrip("/"))
-    if not root.exists():
+    try:
+        mode = Path(uri).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArchiveNotFoundError(
-            f"No archive at {root}: the path does not exist.", command=f"ls {root.parent}"
-        )
+            f"No archive at {uri}: the path does not exist.", command=f"ls {_above(uri)}"
+        ) from error
+    except OSError as error:
+        raise _unreadable(uri, error) from error
+    if stat.S_ISDIR(mode):
+        return list_folder(uri.rstrip("/"))
+    if not stat.S_ISREG(mode):  # to open a pipe is to wait for whoever fills it
+        raise _no_archive(uri)
     if is_manifest(uri):
         return _guarded(uri, list_manifest(uri))
     return _guarded(uri, _list_file(uri, _kind(uri), max_ratio))
@@ -88,7 +96,7 @@ def require_entries(entries: list[Entry], location: str | Path) -> None:
     if not entries:
         raise ArchiveEmptyError(
             f"The archive {archive_uri(location)} holds no recording.",
-            command="stillhouse ingest FOLDER",
+            command="stillhouse ingest ARCHIVE",
         )
 
 
@@ -100,11 +108,20 @@ def _kind(uri: str) -> str:
     except OSError as error:
         raise _unreadable(uri, error) from error
     if kind is None:
-        raise ArchiveNotFoundError(
-            f"{uri} is a file and no archive; an archive is {KINDS}.",
-            command=f"stillhouse ingest {Path(uri).parent}",
-        )
+        raise _no_archive(uri)
     return kind
+
+
+def _no_archive(uri: str) -> ArchiveNotFoundError:
+    return ArchiveNotFoundError(
+        f"{uri} is a file and no archive; an archive is {KINDS}.", command=_look(_above(uri))
+    )
+
+
+def _above(uri: str) -> str:
+    """Return the folder or prefix that a file or object is in, for a command."""
+    place = uri.partition("?endpoint_override=")[0]
+    return place.rpartition("/")[0] or "/"
 
 
 def _list_file(uri: str, kind: str, max_ratio: float) -> Iterator[Entry]:
@@ -138,8 +155,7 @@ def _guarded(uri: str, entries: Iterator[Entry]) -> Iterator[Entry]:
         yield from entries
     except FileNotFoundError as error:
         raise ArchiveNotFoundError(
-            f"No archive at {uri}: {error.strerror}.",
-            command="stillhouse ingest s3://BUCKET/PREFIX",
+            f"No archive at {uri}: {error.strerror}.", command=_look(_above(uri))
         ) from error
     except OSError as error:
         raise _unreadable(uri, error) from error
@@ -154,7 +170,15 @@ def _remedy(uri: str, error: MediaError) -> str:
 
 
 def _unreadable(uri: str, error: OSError) -> ArchiveUnreadableError:
-    command = f"aws s3 ls {uri}" if is_object_uri(uri) else f"ls -l {uri}"
     return ArchiveUnreadableError(
-        f"The archive {uri} cannot be read: {error.strerror or error}.", command=command
+        f"The archive {uri} cannot be read: {error.strerror or error}.", command=_look(uri)
     )
+
+
+def _look(uri: str) -> str:
+    """Return the command that shows what is there."""
+    if uri.startswith("gs:"):
+        return f"gcloud storage ls {uri}"
+    if uri.startswith("s3:"):
+        return f"aws s3 ls {uri.partition('?endpoint_override=')[0]}"
+    return f"ls -l {uri}"

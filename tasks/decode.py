@@ -124,8 +124,7 @@ def _demuxed(target: str | io.RawIOBase | io.BytesIO, source: Source) -> Contain
     except av.error.FFmpegError as error:
         raise_if_storage_failed(error, source)
         reason = "encrypted" if looks_encrypted(source) else "not_a_video"
-        name = source.member or source.uri
-        raise MediaError(f"{name} does not open: {error.strerror}", reason=reason) from error
+        raise MediaError(f"{source.name} does not open: {error.strerror}", reason=reason) from error
 
 
 def probe(source: Source, *, max_pixels: int | None = None) -> Header:
@@ -159,7 +158,7 @@ def decode_all(
         for count, item in enumerate(stream.decoded()):
             if count >= max_frames:
                 raise MediaError(
-                    f"{source.uri} has more than {max_frames} frames", reason="limit_frames"
+                    f"{source.name} has more than {max_frames} frames", reason="limit_frames"
                 )
             yield item if isinstance(item, Fault) else Decoded(item[1], item[0], pictures)
 
@@ -260,18 +259,18 @@ def _opened(
         ]
         if source.stream >= len(streams):
             raise MediaError(
-                f"{source.uri} has no video stream {source.stream}", reason="no_video_stream"
+                f"{source.name} has no video stream {source.stream}", reason="no_video_stream"
             )
         for other in container.streams:
             if other is not streams[source.stream]:
                 other.discard = Discard.all  # their packets are not even read from the disk
         context = streams[source.stream].codec_context
         if context is None:
-            raise MediaError(f"{source.uri}: no decoder for its codec", reason="no_decoder")
+            raise MediaError(f"{source.name}: no decoder for its codec", reason="no_decoder")
         if max_pixels is not None:
             if context.width * context.height > max_pixels:
                 raise MediaError(
-                    f"{source.uri}: frames of {context.width}x{context.height} are larger than "
+                    f"{source.name}: frames of {context.width}x{context.height} are larger than "
                     f"{max_pixels} pixels",
                     reason="limit_pixels",
                 )

@@ -68,6 +68,11 @@ class Source:
     member: str | None = None
 
     @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return self.uri if self.member is None else f"{self.member} in {self.uri}"
+
+    @property
     def is_whole(self) -> bool:
         """Whether it is the whole file or object."""
         return self.offset == 0 and self.size is None and self.member is None
@@ -158,9 +163,7 @@ def fingerprint(source: Source, *, max_bytes: int = 1 << 40, max_ratio: float = 
 
 
 def _too_large(source: Source, size: int, limit: int) -> MediaError:
-    return MediaError(
-        f"{source.member or source.uri} has {size} bytes, more than {limit}", reason="limit_bytes"
-    )
+    return MediaError(f"{source.name} has {size} bytes, more than {limit}", reason="limit_bytes")
 
 
 def byte_size(source: Source) -> int:
@@ -184,7 +187,7 @@ def require_bytes(source: Source, file: io.RawIOBase | io.BytesIO) -> int:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0 or not file.read(1):
-        raise MediaError(f"{source.member or source.uri} is empty", reason="empty_file")
+        raise MediaError(f"{source.name} is empty", reason="empty_file")
     file.seek(0)
     return size
 
