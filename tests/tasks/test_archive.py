@@ -113,8 +113,13 @@ def test_what_is_not_there_or_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveNotFoundError, match="does not exist"):
         list_archive(tmp_path / "nothing")
     (tmp_path / "file.mp4").write_bytes(b"x")
-    with pytest.raises(ArchiveNotFoundError, match="is a file"):
-        list_archive(tmp_path / "file.mp4")
+    os.mkfifo(tmp_path / "pipe.tar")
+    for name in ("file.mp4", "pipe.tar"):
+        with pytest.raises(ArchiveNotFoundError, match="is a file and no archive"):
+            list(list_archive(tmp_path / name))
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ArchiveUnreadableError, match="symbolic links"):
+        list_archive(tmp_path / "loop")
     with pytest.raises(ArchiveEmptyError):
         require_entries([], tmp_path)
 
