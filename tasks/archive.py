@@ -20,7 +20,7 @@ from infra.errors import (
 )
 from tasks.archives.entry import Entry, is_sidecar, may_be_recording, source_of
 from tasks.archives.folder import list_folder
-from tasks.archives.kinds import is_manifest, kind_of, members, open_file
+from tasks.archives.kinds import is_manifest, kind_of, members, open_file, open_to_list
 from tasks.archives.manifest import list_manifest
 from tasks.archives.objects import is_object_uri, list_objects, parse
 from tasks.archives.unpack import MAX_RATIO
@@ -125,7 +125,7 @@ def _above(uri: str) -> str:
 
 
 def _list_file(uri: str, kind: str, max_ratio: float) -> Iterator[Entry]:
-    with open_file(uri) as file:
+    with open_to_list(uri) as file:
         for name, member in members(file, kind, uri, max_ratio):
             if may_be_recording(name):
                 packed = member.data_at is None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tasks.archives import tar, zip  # noqa: A004 - the medium, not the function
 from tasks.archives.member import Member, named
 from tasks.archives.objects import is_object_uri, object_facts, open_object, parse
+from tasks.archives.reading import HEADER_BYTES
+from tasks.archives.unpack import way_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,18 @@ def open_file(uri: str) -> File:
         OSError: it is not there or may not be read.
     """
     return open_object(uri) if is_object_uri(uri) else Path(uri).open("rb", buffering=0)
+
+
+def open_to_list(uri: str) -> File:
+    """Open an archive for a walk through its headers. Raises as `open_file`."""
+    if not is_object_uri(uri):
+        return open_file(uri)
+    file = open_object(uri, HEADER_BYTES)
+    if not way_of(file.read(6)):
+        return file
+    # All of it is read.
+    file.close()
+    return open_object(uri)
 
 
 def file_facts(uri: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlencode, urlsplit
 
 from infra.errors import UsageError
-from tasks.archives.reading import Blocks, Reader
+from tasks.archives.reading import BLOCK_BYTES, Blocks, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,8 +118,8 @@ def object_facts(places: list[Location]) -> list[tuple[int, int] | None]:
     return [(info.size, _mtime_ns(info)) if info.type == FileType.File else None for info in infos]
 
 
-def open_object(uri: str) -> Reader:
-    """Open an object as a file that reads through a few blocks of `BLOCK_BYTES`.
+def open_object(uri: str, block_bytes: int = BLOCK_BYTES) -> Reader:
+    """Open an object as a file that reads through a few blocks.
 
     Raises:
         OSError: it is not there, or the store cannot be reached; so do the file's reads.
@@ -136,7 +136,7 @@ def open_object(uri: str) -> Reader:
             raise OSError(errno.EIO, f"ended {count - len(data)} bytes early", place.uri)
         return data
 
-    return Reader(size, Blocks(size, fetch).pull, file.close)
+    return Reader(size, Blocks(size, fetch, block_bytes).pull, file.close)
 
 
 def file_system(place: Location) -> FileSystem:

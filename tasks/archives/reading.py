@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # brings. Eight blocks hold a container's index and both of two interleaved places in its data.
 BLOCK_BYTES = 2 << 20
 KEPT_BLOCKS = 8
+# Where only headers are read, one every some hundred MB, 2 MiB for each would be in vain.
+HEADER_BYTES = 64 << 10
 
 
 # What can be read and sought in: raw files of `open`, and the readers here. A read may give fewer
@@ -99,19 +101,21 @@ class Blocks:
     memory, or reading through a file once would empty it.
     """
 
-    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
-        self._size, self._fetch = size, fetch
+    def __init__(
+        self, size: int, fetch: Callable[[int, int], bytes], block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        self._size, self._fetch, self._block_bytes = size, fetch, block_bytes
         self._kept: OrderedDict[int, bytes] = OrderedDict()
 
     def pull(self, at: int, count: int) -> bytes:
         """Return at least one of the `count` bytes from `at`, at most to its block's end."""
-        if count >= BLOCK_BYTES:
+        if count >= self._block_bytes:
             return self._fetch(at, count)
-        number, start = divmod(at, BLOCK_BYTES)
+        number, start = divmod(at, self._block_bytes)
         block = self._kept.pop(number, None)
         if block is None:
-            first = number * BLOCK_BYTES
-            block = self._fetch(first, min(BLOCK_BYTES, self._size - first))
+            first = number * self._block_bytes
+            block = self._fetch(first, min(self._block_bytes, self._size - first))
         self._kept[number] = block
         if len(self._kept) > KEPT_BLOCKS:
             self._kept.popitem(last=False)

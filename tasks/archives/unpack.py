@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import math
+import os
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,10 +129,8 @@ class Unpacked:
             MediaError, OSError: as `read`.
         """
         if not self._way:
-            # The last byte is read: a seek past the end does not say so.
-            self._file.seek(max(self.at, at - 1))
-            there = at <= self.at or bool(self._file.read(1))
-            self.at = self.taken = max(self.at, at)
+            there = self._file.seek(0, os.SEEK_END) >= at
+            self.at = self.taken = self._file.seek(max(self.at, at))
             return there
         while self.at < at:
             if not self.read(min(at - self.at, OUT_BYTES)):

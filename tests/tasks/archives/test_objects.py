@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from infra.errors import (
 )
 from infra.settings import Settings
 from tasks.archive import archive_uri, list_archive
+from tasks.archives.kinds import members, open_to_list
 from tasks.archives.objects import Location, file_system, open_object, parse
 from tasks.archives.reading import BLOCK_BYTES, KEPT_BLOCKS
 from tasks.decode import Source, open_container, probe
@@ -45,6 +47,19 @@ def put(uri: str, data: bytes) -> None:
     # Not the default, which packs whatever is called .gz.
     with store.open_output_stream(place.path, compression=None) as out:
         out.write(data)
+
+
+def requests(file: io.RawIOBase) -> list[tuple[int, int]]:
+    """Note the place and bytes of every request of an open object from now on."""
+    blocks, noted = file._pull.__self__, []  # type: ignore[attr-defined]
+    fetch = blocks._fetch
+
+    def noting(at: int, count: int) -> bytes:
+        noted.append((at, count))
+        return bytes(fetch(at, count))
+
+    blocks._fetch = noting
+    return noted
 
 
 @pytest.fixture(scope="module")
@@ -172,17 +187,35 @@ def test_small_reads_are_few_requests(endpoint: str) -> None:
     put(uri, data)
     store = file_system(parse(uri))
     with open_object(uri) as file:
-        blocks = file._pull.__self__  # type: ignore[attr-defined]
-        fetched: list[int] = []
-        fetch = blocks._fetch
-        blocks._fetch = lambda at, count: fetched.append(at) or fetch(at, count)
+        asked = requests(file)
         for _ in range(3):
             file.seek(0)
             for at in range(0, len(data), 32 << 10):
                 assert file.read(32 << 10) == data[at : at + (32 << 10)]
-        assert fetched == [k * BLOCK_BYTES for k in range(4)]
+        assert asked == [(k * BLOCK_BYTES, BLOCK_BYTES) for k in range(4)]
         assert KEPT_BLOCKS >= 4
         assert store is file_system(parse(uri))
+
+
+def test_a_listing_reads_headers_only(endpoint: str, tmp_path: Path) -> None:
+    """What lies between the headers of a tar or zip is not asked for."""
+    data = bytes(4 << 20)
+    with (
+        tarfile.open(tmp_path / "a.tar", "w") as archive,
+        zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped,
+    ):
+        for name in ("a.mp4", "b.mp4", "c.mp4"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+            zipped.writestr(name, data)
+    for name in ("a.tar", "a.zip"):
+        uri = Location("s3", "media", name, endpoint).uri
+        put(uri, (tmp_path / name).read_bytes())
+        with open_to_list(uri) as file:
+            asked = requests(file)
+            assert len(list(members(file, name[2:], uri, 200))) == 3
+        assert sum(count for _, count in asked) < len(data) // 4
 
 
 def test_a_setting_names_the_store(
