@@ -16,6 +16,7 @@ from infra.errors import MediaError
 from tasks.archive import source_of
 from tasks.archives.reading import within
 from tasks.media import Source, byte_size, fingerprint, open_bytes, read_through
+from tasks.sources import clip_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +125,16 @@ def test_sources_are_rebuilt_from_what_the_catalog_keeps(tmp_path: Path) -> None
     (tmp_path / "odd.csv").mkdir()
     odd = str(tmp_path / "odd.csv")
     assert source_of(odd, "a.mp4", None, 9) == Source(f"{odd}/a.mp4")
+
+
+def test_a_clips_row_gives_its_source() -> None:
+    """What `clip_sources.sql` says of a place is what the decoder opens."""
+    numbers = dict.fromkeys(["start_ns", "end_ns", "offset_ns", "start_pts"], 0) | {"end_ns": 5}
+    names = dict.fromkeys(["clip_id", "session_id", "session_name", "camera_id"], "x")
+    row = numbers | names | {"recording_id": "r", "archive_uri": "/a.zip", "member": "b.mp4"}
+    place = {"stream": 1, "byte_offset": 40, "byte_size": 9, "packed": True}
+    assert clip_source(row | place).source == Source("/a.zip", 40, 9, 1, "b.mp4")
+    assert clip_source(row | place | {"packed": False}).source == Source("/a.zip", 40, 9, 1)
 
 
 @pytest.mark.parametrize("member", ["../a.mp4", "a/../../b.mp4", "/etc/passwd", ".."])
