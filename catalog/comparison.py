@@ -27,6 +27,7 @@ LISTED = pa.schema(
         ("size_bytes", pa.int64()),
         ("mtime_ns", pa.int64()),
         ("byte_offset", pa.int64()),
+        ("packed", pa.bool_()),
         ("place", pa.string()),
         ("hint", pa.string()),
     ]

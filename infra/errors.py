@@ -32,11 +32,19 @@ class UsageError(StillhouseError):
 
 
 class ArchiveNotFoundError(UsageError):
-    """No such folder: check the path, and that the disk is mounted."""
+    """No such archive: check the path or URI, and that the disk is mounted."""
 
 
 class ArchiveUnreadableError(StillhouseError):
     """The folder or file exists but may not be read: mend its permissions."""
+
+
+class ArchiveDamagedError(StillhouseError):
+    """A tar or zip is cut short, damaged or a bomb: fetch it again, or unpack what is left."""
+
+
+class ManifestInvalidError(UsageError):
+    """A manifest's row or column is wrong: mend the one named in the message."""
 
 
 class ArchiveEmptyError(UsageError):
@@ -119,7 +127,9 @@ class MediaError(StillhouseError):
     """One file or clip cannot be read as video; it goes to quarantine with `reason`.
 
     `reason` is a stable word for tables and tests (`not_a_video`, `no_video_stream`,
-    `empty_file`, `no_frames`, `decode_timeout`, `decoder_crashed`, `limit_pixels`, ...).
+    `empty_file`, `no_frames`, `decode_timeout`, `decoder_crashed`, `limit_pixels`, ...; of members
+    of a tar or zip also `damaged_member`, `link_member`, `sparse_member`, `encrypted`,
+    `unknown_packing`, `limit_bytes`, `limit_ratio`).
     """
 
     def __init__(

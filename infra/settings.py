@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(
         default=None, description="MLflow elsewhere than home/mlflow"
     )
+    s3_endpoint: str | None = Field(
+        default=None, description="an S3-compatible store's address; None: AWS_ENDPOINT_URL, or AWS"
+    )
     ray_address: str | None = Field(
         default=None, description="a Ray cluster; None starts a local one"
     )
@@ -89,6 +92,9 @@ class Settings(BaseSettings):
     )
 
     max_file_bytes: int = Field(default=1 << 40, gt=0, description="a larger file is refused")
+    max_ratio: float = Field(
+        default=200.0, ge=1, description="a compressed member that expands more is refused"
+    )
     max_pixels: int = Field(default=8192 * 8192, gt=0, description="a larger frame is refused")
     max_frames: int = Field(default=50_000_000, gt=0, description="a longer recording is refused")
     scan_timeout_s: float = Field(
@@ -141,6 +147,10 @@ class Settings(BaseSettings):
             os.environ.setdefault(name, value)
         os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
         os.environ.setdefault("MLFLOW_TRACKING_URI", self.tracking_uri)
+        if self.s3_endpoint:
+            # Where stores' clients look, in workers too: those of a cluster have it, as they have
+            # their credentials, from their own environment.
+            os.environ["AWS_ENDPOINT_URL"] = self.s3_endpoint
         if self.ray_address is None and "ray" not in sys.modules:
             # A local Ray has a token of its own, or any user of this machine could run code
             # through its ports. Ray reads both when it is imported and never again.

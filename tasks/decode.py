@@ -1,6 +1,6 @@
 """Decodes recordings: the only file that opens a container for reading.
 
-Reads local files, or members inside a tar or zip in place; writes nothing. `probe` reads a
+Reads files, objects, and members inside a tar or zip in place; writes nothing. `probe` reads a
 header, `decode_all` accounts for every frame, `sample` and `frames` get the frames that are
 wanted while decoding as few packets as they need (`tasks/packets.py`), bit-identical to decoding
 everything.
@@ -19,12 +19,13 @@ from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
 from tasks.gops import plain, planned
-from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
+from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.wanted import Clock, Instants, Within
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator, Sequence
 
     import numpy as np
@@ -102,28 +103,28 @@ def open_container(source: Source) -> Iterator[Container]:
     """Open a source's container; only its own bytes are ever read, no playlist, no address.
 
     Raises:
-        MediaError: `empty_file`, `not_a_video`, `encrypted`.
+        MediaError: `empty_file`, `not_a_video`, `encrypted`, and as `open_bytes`.
         OSError: the file is not there, may not be read, or its storage fails.
     """
-    size = byte_size(source)
-    # Names the library cannot take as text (not UTF-8) are opened by us.
-    ours = not source.is_whole or not source.uri.isprintable()
-    file = Slice(source.uri, source.offset, size) if ours else None
+    file = open_bytes(source)
+    try:
+        require_bytes(source, file)
+        # Names the library cannot take as text (not UTF-8) are opened by us too.
+        by_name = source.is_local_file and source.uri.isprintable()
+        with _demuxed(f"file:{source.uri}" if by_name else file, source) as container:
+            yield container
+    finally:
+        file.close()
+
+
+def _demuxed(target: str | io.RawIOBase | io.BytesIO, source: Source) -> Container:
     options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
-        container = av.open(
-            file or f"file:{source.uri}", mode="r", options=options, metadata_errors="replace"
-        )
+        return av.open(target, mode="r", options=options, metadata_errors="replace")
     except av.error.FFmpegError as error:
-        if file:
-            file.close()
         raise_if_storage_failed(error, source)
         reason = "encrypted" if looks_encrypted(source) else "not_a_video"
-        raise MediaError(f"{source.uri} does not open: {error.strerror}", reason=reason) from error
-    with container:
-        yield container
-    if file:
-        file.close()
+        raise MediaError(f"{source.name} does not open: {error.strerror}", reason=reason) from error
 
 
 def probe(source: Source, *, max_pixels: int | None = None) -> Header:
@@ -157,7 +158,7 @@ def decode_all(
         for count, item in enumerate(stream.decoded()):
             if count >= max_frames:
                 raise MediaError(
-                    f"{source.uri} has more than {max_frames} frames", reason="limit_frames"
+                    f"{source.name} has more than {max_frames} frames", reason="limit_frames"
                 )
             yield item if isinstance(item, Fault) else Decoded(item[1], item[0], pictures)
 
@@ -258,18 +259,18 @@ def _opened(
         ]
         if source.stream >= len(streams):
             raise MediaError(
-                f"{source.uri} has no video stream {source.stream}", reason="no_video_stream"
+                f"{source.name} has no video stream {source.stream}", reason="no_video_stream"
             )
         for other in container.streams:
             if other is not streams[source.stream]:
                 other.discard = Discard.all  # their packets are not even read from the disk
         context = streams[source.stream].codec_context
         if context is None:
-            raise MediaError(f"{source.uri}: no decoder for its codec", reason="no_decoder")
+            raise MediaError(f"{source.name}: no decoder for its codec", reason="no_decoder")
         if max_pixels is not None:
             if context.width * context.height > max_pixels:
                 raise MediaError(
-                    f"{source.uri}: frames of {context.width}x{context.height} are larger than "
+                    f"{source.name}: frames of {context.width}x{context.height} are larger than "
                     f"{max_pixels} pixels",
                     reason="limit_pixels",
                 )

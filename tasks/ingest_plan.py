@@ -12,7 +12,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
-from tasks.decode import Source, decoder_build
+from tasks.archive import source_of
+from tasks.decode import decoder_build
 from tasks.listing import Listing, read_listing
 from tasks.views.version import source_parts
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
+    from tasks.media import Source
     from tasks.run_record import FlowRun
 
 # What sessions, shots and clips are formed by, beside the settings.
@@ -48,7 +50,13 @@ class IngestPlan:
 
     def source(self, member: Mapping[str, Any]) -> Source:
         """Return how a member's bytes are opened."""
-        return Source(f"{self.listing.uri}/{member['member']}")
+        return source_of(
+            self.listing.uri,
+            member["member"],
+            member["byte_offset"],
+            member["size_bytes"],
+            packed=member["packed"],
+        )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -58,7 +66,7 @@ def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
     Raises:
         ArchiveNotFoundError, ArchiveUnreadableError, ArchiveEmptyError: nothing can be ingested.
     """
-    listing, snapshot = read_listing(location), run.catalog.snapshot()
+    listing, snapshot = read_listing(location, run.settings), run.catalog.snapshot()
     forming, refusing = forming_digest(run.settings), refusing_digest(run.settings)
     with listing.compare(snapshot, refusing) as found:
         counts = found.counts(forming)
@@ -77,5 +85,10 @@ def forming_digest(settings: Settings) -> str:
 
 def refusing_digest(settings: Settings) -> str:
     """Name what files are refused by: limits and the decoder."""
-    limits = (settings.max_file_bytes, settings.max_pixels, settings.max_frames)
+    limits = (
+        settings.max_file_bytes,
+        str(settings.max_ratio),
+        settings.max_pixels,
+        settings.max_frames,
+    )
     return ids.digest("refusing", *limits, str(settings.scan_timeout_s), decoder_build())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from catalog.comparison import Comparison
     from catalog.snapshot import Snapshot
+    from infra.settings import Settings
     from tasks.archive import Entry
 
 BATCH = 65_536
@@ -44,7 +45,7 @@ class Listing:
         return int(self.table.num_rows) + self.unnamed
 
 
-def read_listing(location: str) -> Listing:
+def read_listing(location: str, settings: Settings) -> Listing:
     """List an archive.
 
     Raises:
@@ -53,7 +54,7 @@ def read_listing(location: str) -> Listing:
     batches, unnamed = [], 0
     columns: dict[str, list[Any]] = {name: [] for name in LISTED.names}
     with progress("list", 0, "files") as bar:
-        for entry in list_archive(location):
+        for entry in list_archive(location, settings):
             bar.advance(1)
             if not _is_text(entry.member):
                 unnamed += 1
@@ -80,6 +81,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "mtime_ns": entry.mtime_ns,
         "byte_offset": entry.byte_offset,
+        "packed": entry.packed,
         "place": place_of(entry.member, entry.session),
         "hint": json.dumps(hint) if any(hint.values()) else None,
     }

@@ -1,17 +1,27 @@
 """Where a recording's bytes are, and what its header says.
 
-`Source` names a byte range of a local file and a video stream in it; `Slice` reads such a range
-in place. Reads local files; writes nothing.
+`Source` names a file, object, byte range or compressed member and a video stream in it; whoever
+wants its bytes gets them by `open_bytes`. Reads; writes nothing.
 """
 
 from __future__ import annotations
 
-import io
+import errno
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from catalog import ids
 from infra.errors import MediaError
+from tasks.archives.objects import is_object_uri, open_object
+from tasks.archives.packed import open_packed
+from tasks.archives.reading import within
+from tasks.archives.unpack import MAX_RATIO
+
+if TYPE_CHECKING:
+    import io
 
 # The containers that are read. Others the library knows are playlists and scripts, which reach
 # for other files and addresses, still pictures, and text that it would draw as a terminal.
@@ -43,21 +53,34 @@ PRIMARIES = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One video stream of a local file, or of a byte range of one (a stored tar or zip member).
+    """One video stream of a file or object, of a byte range of one, or of a compressed member.
 
-    `offset` and `size` are in bytes, `size` None reads to the end; `stream` counts the video
-    streams, cover pictures left out.
+    `uri` is a local path, or `s3://bucket/key`, `gs://bucket/key` (see `archives/objects.py`).
+    `offset` and `size` are in bytes, `size` None reads to the end. With `member` the uri is a tar
+    or zip, and they are where the member's header is and what it unpacks to (0 and None: the
+    member is searched by name). `stream` counts the video streams, cover pictures left out.
     """
 
     uri: str
     offset: int = 0
     size: int | None = None
     stream: int = 0
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return self.uri if self.member is None else f"{self.member} in {self.uri}"
 
     @property
     def is_whole(self) -> bool:
-        """Whether the range is the whole file."""
-        return self.offset == 0 and self.size is None
+        """Whether it is the whole file or object."""
+        return self.offset == 0 and self.size is None and self.member is None
+
+    @property
+    def is_local_file(self) -> bool:
+        """Whether the operating system can open it by its name."""
+        return self.is_whole and not is_object_uri(self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,88 +116,98 @@ class Header:
     color_primaries: str | None
 
 
-class Slice(io.RawIOBase):
-    """A byte range of a file that reads like a file of its own."""
+def open_bytes(source: Source, *, max_ratio: float = math.inf) -> io.RawIOBase | io.BytesIO:
+    """Open a source's bytes as a file of their own, unbuffered, that can be read and sought in.
 
-    def __init__(self, path: str, offset: int, size: int) -> None:
-        super().__init__()
-        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115  closed by close()
-        self._offset, self._size, self._at = offset, size, 0
+    Raises:
+        MediaError: `not_a_video` for a folder or device, and for a member of a tar or zip as
+            `open_packed`.
+        OSError: it is not there, may not be read, or its storage fails; so do the file's reads.
+    """
+    if source.member is not None:
+        return open_packed(source.uri, source.member, source.offset, source.size, max_ratio)
+    file = open_object(source.uri) if is_object_uri(source.uri) else _open_local(source.uri)
+    if source.is_whole:
+        return file
+    size = max(0, file.seek(0, os.SEEK_END) - source.offset)
+    return within(file, source.offset, size if source.size is None else min(size, source.size))
 
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
 
-    def seekable(self) -> bool:
-        """Say that it can be sought in."""
-        return True
+def _open_local(path: str) -> io.FileIO:
+    # Asked before it is opened: to open a pipe is to wait for whoever fills it.
+    if not Path(path).is_file():
+        Path(path).stat()
+        raise MediaError(f"{path} is not a file", reason="not_a_video")
+    return Path(path).open("rb", buffering=0)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place in the range and return it."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
 
-    def tell(self) -> int:
-        """Return the place in the range."""
-        return self._at
+def fingerprint(source: Source, *, max_bytes: int = 1 << 40, max_ratio: float = MAX_RATIO) -> str:
+    """Return the id of a source's bytes: the same wherever they lie and however they are packed.
 
-    def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes, never past the range's end."""
-        left = max(0, self._size - self._at)
-        self._file.seek(self._offset + self._at)
-        data = self._file.read(left if size < 0 else min(size, left))
-        self._at += len(data)
-        return data
+    Raises:
+        MediaError: `limit_bytes`, `limit_ratio`, and as `open_bytes`.
+        OSError: it cannot be read, or ends before `size` bytes were there.
+    """
+    if source.size is not None and source.size > max_bytes:
+        raise _too_large(source, source.size, max_bytes)
+    with open_bytes(source, max_ratio=max_ratio) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size > max_bytes:
+            raise _too_large(source, size, max_bytes)
+        if source.size is not None and size < source.size:
+            raise OSError(errno.EIO, f"ends {source.size - size} bytes early", source.uri)
+        if source.member is None and not is_object_uri(source.uri):
+            return ids.file_id(source.uri, offset=source.offset, size=size)
+        file.seek(0)
+        return ids.bytes_id(file)
 
-    def close(self) -> None:
-        """Close the file beneath."""
-        self._file.close()
-        super().close()
+
+def _too_large(source: Source, size: int, limit: int) -> MediaError:
+    return MediaError(f"{source.name} has {size} bytes, more than {limit}", reason="limit_bytes")
 
 
 def byte_size(source: Source) -> int:
     """Return how many bytes a source has, once it is sure that they may be read.
 
     Raises:
-        MediaError: `empty_file`, or `not_a_video` for a folder or device.
+        MediaError: `empty_file`, and as `open_bytes`.
         OSError: the file is not there or may not be read.
     """
-    path = Path(source.uri)
-    whole = path.stat().st_size
-    if not path.is_file():
-        raise MediaError(f"{source.uri} is not a file", reason="not_a_video")
-    with path.open("rb") as file:
-        file.seek(source.offset)
-        file.read(1)
-    left = max(0, whole - source.offset)
-    size = left if source.size is None else min(source.size, left)
-    if size == 0:
-        raise MediaError(f"{source.uri} is empty", reason="empty_file")
+    with open_bytes(source) as file:
+        return require_bytes(source, file)
+
+
+def require_bytes(source: Source, file: io.RawIOBase | io.BytesIO) -> int:
+    """Return the bytes of an open source that begins to read, and leave it at its start.
+
+    Raises:
+        MediaError: `empty_file`.
+        OSError: the storage fails.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size == 0 or not file.read(1):
+        raise MediaError(f"{source.name} is empty", reason="empty_file")
+    file.seek(0)
     return size
 
 
 def looks_encrypted(source: Source) -> bool:
     """Tell whether an mp4 carries the boxes of a rights management near its start."""
-    with Path(source.uri).open("rb") as file:
-        file.seek(source.offset)
-        start = file.read(1 << 16)
+    with open_bytes(source) as file:
+        start = file.read(1 << 16) or b""
     return b"ftyp" in start[:16] and (b"pssh" in start or b"encv" in start)
 
 
 def read_through(source: Source) -> None:
-    """Read every byte of a source once, so that a failing disk shows itself.
+    """Read every byte of a source once, so that failing storage shows itself.
 
     A demuxer says "input/output error" of damaged contents too; the disk does not lie.
 
     Raises:
+        MediaError: a compressed member does not unpack.
         OSError: the storage fails.
     """
-    left = byte_size(source)
-    with Path(source.uri).open("rb") as file:
-        file.seek(source.offset)
-        while left > 0:
-            data = file.read(min(left, 1 << 20))
-            if not data:
-                return
-            left -= len(data)
+    with open_bytes(source) as file:
+        while file.read(1 << 20):
+            pass

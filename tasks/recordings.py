@@ -26,6 +26,7 @@ from infra.errors import ArchiveUnreadableError, MediaError
 from infra.observability import Bar, log_facts, progress
 from infra.ray_cluster import Finished, connect, map_isolated
 from tasks.decode import decoder_build
+from tasks.media import fingerprint
 from tasks.scanner import ScanWork, scan_file
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def scan_recordings(plan: IngestPlan, run: FlowRun) -> pa.Table:
         plan.listing.compare(plan.snapshot, plan.refusing) as found,
         progress("ingest", plan.counts["fresh"], "files") as bar,
     ):
-        reader = _Reader(plan, run, bar)
         batch, spent = _Batch(run), 0.0
+        reader = _Reader(plan, run, bar, batch)
         for outcome in _scanned(reader.new_files(found.fresh()), run):
             member = outcome.item.member
             if not isinstance(outcome, Finished):
@@ -94,8 +95,8 @@ def _scanned(items: Iterator[ScanWork], run: FlowRun) -> Iterator[Any]:
 class _Reader:
     """Fingerprints fresh files, some ahead of what is being scanned, and picks the new ones."""
 
-    def __init__(self, plan: IngestPlan, run: FlowRun, bar: Bar) -> None:
-        self._plan, self._run, self._bar = plan, run, bar
+    def __init__(self, plan: IngestPlan, run: FlowRun, bar: Bar, batch: _Batch) -> None:
+        self._plan, self._run, self._bar, self._batch = plan, run, bar, batch
         self._unreadable = 0
         self._seen: set[str] = set()
         self._file_ids: dict[str, str] = {}
@@ -124,7 +125,12 @@ class _Reader:
             yield from self._unknown(ahead)
 
     def _fingerprint(self, member: Member) -> str:
-        return ids.file_id(self._plan.source(member).uri)
+        settings = self._run.settings
+        return fingerprint(
+            self._plan.source(member),
+            max_bytes=settings.max_file_bytes,
+            max_ratio=settings.max_ratio,
+        )
 
     def _unknown(self, page: list[tuple[Member, Future[str]]]) -> Iterator[ScanWork]:
         read = [member | {"file_id": found} for member, found in self._read(page)]
@@ -152,6 +158,9 @@ class _Reader:
         for member, future in page:
             try:
                 file_id = future.result()
+            except MediaError as error:
+                self._refuse(member, error)
+                continue
             except OSError as error:
                 self._note_unreadable(member["member"], error.strerror or str(error))
                 self._bar.advance(1)
@@ -160,6 +169,15 @@ class _Reader:
             self._file_ids[member["member"]] = file_id
             self._run.ledger.bytes_in += member["size_bytes"]
             yield member, file_id
+
+    def _refuse(self, member: Member, error: MediaError) -> None:
+        """Refuse a file whose bytes may not be read: too many of them, a bomb, a link."""
+        # There are no bytes to be named by; its place and looks serve until they change.
+        looks = (member["size_bytes"], member["mtime_ns"], member["byte_offset"])
+        file_id = ids.digest("refused", self._plan.listing.uri, member["member"], *looks)
+        self._file_ids[member["member"]] = file_id
+        self._batch.add(member | {"file_id": file_id}, [error], self._plan)
+        self._bar.advance(1)
 
     def _note_unreadable(self, name: str, why: str) -> None:
         self._run.ledger.failed += 1

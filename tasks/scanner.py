@@ -7,15 +7,16 @@ Runs in a Ray worker and does not know it; reads the archive, writes nothing. It
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import MediaError
-from tasks.decode import Source
 from tasks.scan import Scan, scan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tasks.decode import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def scan_file(work: ScanWork) -> Scanned:
     streams = 1
     try:
         while len(found) < streams:
-            source = Source(work.source.uri, stream=len(found))
+            source = replace(work.source, stream=len(found))
             try:
                 result = scan(source, max_pixels=work.max_pixels, max_frames=work.max_frames)
             except MediaError as refused:

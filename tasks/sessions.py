@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 Member = dict[str, Any]
+# What a listing says of a member and `files` keeps.
+MEMBER = ("member", "size_bytes", "mtime_ns", "byte_offset", "packed")
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -123,7 +125,7 @@ def _commit_files(
         changed.append(
             _sighting(plan, run)
             | now
-            | {name: row[name] for name in ("member", "size_bytes", "mtime_ns", "byte_offset")}
+            | {name: row[name] for name in MEMBER}
             | {"file_id": row["file_id"], "recordings": held}
         )
         said = json.loads(row["hint"] or "{}").get("labels")

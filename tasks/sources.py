@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.span import Span
+from tasks.archives.entry import source_of
 from tasks.clock import CameraClock
-from tasks.decode import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tasks.media import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class ClipSource:
     """One clip of one camera: its span on the session clock and the file that shows it.
 
     `clock` is the recording's on the session's; `start_pts` is the timestamp of its first frame
-    in the stream's own time base.
+    in the stream's own time base. `archive_uri` to `packed` say where its bytes are, as the
+    listing did (see `Entry`).
     """
 
     clip_id: str
@@ -35,11 +38,25 @@ class ClipSource:
     archive_uri: str
     member: str
     stream: int
+    byte_offset: int | None = None
+    byte_size: int | None = None
+    packed: bool = False
 
     @property
     def source(self) -> Source:
-        """What the decoder opens."""
-        return Source(f"{self.archive_uri}/{self.member}", stream=self.stream)
+        """What the decoder opens.
+
+        Raises:
+            MediaError: `member_outside` (see `source_of`).
+        """
+        return source_of(
+            self.archive_uri,
+            self.member,
+            self.byte_offset,
+            self.byte_size,
+            packed=self.packed,
+            stream=self.stream,
+        )
 
     @property
     def recording_span(self) -> Span:
@@ -61,4 +78,7 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         archive_uri=row["archive_uri"],
         member=row["member"],
         stream=row["stream"],
+        byte_offset=row["byte_offset"],
+        byte_size=row["byte_size"],
+        packed=row["packed"],
     )

@@ -19,7 +19,14 @@ FILES = Table(
             column(
                 "byte_offset",
                 pa.int64(),
-                "where the member's bytes start in the archive's file; null: it is a file itself",
+                "where the member's bytes start in the archive's file, or its header if packed; "
+                "null: it is a file itself",
+                null=True,
+            ),
+            column(
+                "packed",
+                pa.bool_(),
+                "the member is compressed in a tar or zip; null: it is not",
                 null=True,
             ),
             column("size_bytes", pa.int64(), "size as listed"),

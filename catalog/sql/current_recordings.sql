@@ -3,7 +3,7 @@ select
     r.* replace (
         p.archive_uri as archive_uri, p.member as member, p.byte_offset as byte_offset
     ),
-    m.session_id, m.session_name, m.camera_id, m.offset_ns, m.drift_ppb, m.clock_confidence
+    p.packed, m.session_id, m.session_name, m.camera_id, m.offset_ns, m.drift_ppb, m.clock_confidence
 from recordings as r
 join recording_places as p using (recording_id)
 left join session_cameras as m using (recording_id)

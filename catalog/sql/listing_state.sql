@@ -14,6 +14,7 @@ select
         when l.member is null then 'gone'
         when k.size_bytes = l.size_bytes and k.mtime_ns = l.mtime_ns
             and k.byte_offset is not distinct from l.byte_offset
+            and coalesce(k.packed, false) = l.packed
             and (k.status <> 'quarantined' or k.file_id in (from standing))
         then 'same'
         else 'fresh'

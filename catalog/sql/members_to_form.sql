@@ -35,7 +35,7 @@ touched as (
     select c.known_place from compared as c join fingerprints as f using (member)
 )
 select
-    r.member, r.size_bytes, r.mtime_ns, r.byte_offset, r.hint, r.place, r.file_id, r.is_fresh,
+    r.member, r.size_bytes, r.mtime_ns, r.byte_offset, r.packed, r.hint, r.place, r.file_id, r.is_fresh,
     r.is_primary, r.status, r.session_id, r.forming, r.known_place, r.known_hint,
     coalesce((
         select list({

@@ -1,9 +1,10 @@
 -- Where are a recording's bytes now? One place each, the original's before a duplicate's.
-select recording_id, archive_uri, member, byte_offset
+-- byte_offset null: the member is a file or object of its own.
+select recording_id, archive_uri, member, byte_offset, packed
 from (
     select
-        unnest(recordings) as recording_id, archive_uri, member,
-        coalesce(byte_offset, 0) as byte_offset, status
+        unnest(recordings) as recording_id, archive_uri, member, byte_offset,
+        coalesce(packed, false) as packed, status
     from current_files
     where status in ('present', 'duplicate')
 )

@@ -152,6 +152,24 @@ def test_a_recording_is_read_where_it_is_now(catalog: Catalog) -> None:
     assert column_of(catalog, "current_clips", "clip_id") == ["c1", "c2", "c3"]
 
 
+def test_a_clip_is_read_from_where_its_member_stands(catalog: Catalog) -> None:
+    """Offset and packing are those of the last sighting; of a file of its own there are none."""
+    where = "select distinct camera_id, byte_offset, packed from clip_sources order by 1"
+    before = [("cam0", None, False), ("cam01", None, False), ("cam02", None, False)]
+    assert [tuple(r.values()) for r in run(catalog.snapshot(), where).to_pylist()] == before
+    catalog.commit(
+        TABLES["files"],
+        [
+            sighting("alone.mp4", seen_ns=2, byte_offset=512, **member_of("solo", "alone")),
+            sighting(
+                "take/cam01.mp4", seen_ns=2, byte_offset=0, packed=True, **member_of("take", "left")
+            ),
+        ],
+    )
+    after = [("cam0", 512, False), ("cam01", 0, True), ("cam02", None, False)]
+    assert [tuple(r.values()) for r in run(catalog.snapshot(), where).to_pylist()] == after
+
+
 def test_a_session_without_a_file_is_not_current(catalog: Catalog) -> None:
     """When the last file of a session is gone so are its clips, and nothing of it is missing."""
     gone = [sighting(name, "gone", seen_ns=2) for name in ("alone.mp4", "a_copy.mp4")]
