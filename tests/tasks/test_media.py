@@ -129,7 +129,8 @@ def test_sources_are_rebuilt_from_what_the_catalog_keeps(tmp_path: Path) -> None
 
 def test_a_clips_row_gives_its_source() -> None:
     """What `clip_sources.sql` says of a place is what the decoder opens."""
-    numbers = dict.fromkeys(["start_ns", "end_ns", "offset_ns", "drift_ppb", "start_pts"], 0) | {"end_ns": 5}
+    times = ("start_ns", "end_ns", "offset_ns", "drift_ppb", "start_pts")
+    numbers = dict.fromkeys(times, 0) | {"end_ns": 5}
     names = dict.fromkeys(["clip_id", "session_id", "session_name", "camera_id"], "x")
     row = numbers | names | {"recording_id": "r", "archive_uri": "/a.zip", "member": "b.mp4"}
     place = {"stream": 1, "byte_offset": 40, "byte_size": 9, "packed": True}
