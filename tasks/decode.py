@@ -201,29 +201,20 @@ def keyframes(
         MediaError: as `probe`.
         OSError: the storage fails.
     """
-    pictures, last = Pictures(VideoReformatter), start_pts - 1
-
-    def pictured(clock: Clock, pts: int, frame: Frame) -> Sampled:
-        images = {scale.name: pictures.of(frame, scale) for scale in scales}
-        return Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), (), images)
-
+    pictures = Pictures(VideoReformatter)
     with _opened(source, threads=threads) as stream:
         clock = stream.clock(start_pts)
-        if stream.can_plan:
-            for found in stream.keyframes():
-                if found is None:
-                    break
-                if not found[1].is_corrupt and found[0] > last:
-                    last = found[0]
-                    yield pictured(clock, *found)
-            else:
-                return
-    with _opened(source, threads=threads) as stream:
-        for item in stream.decoded():
-            if isinstance(item, Fault) or item[0] <= last:
-                continue
-            if item[1].key_frame and not item[1].is_corrupt:
-                yield pictured(clock, *item)
+        for pts, frame in stream.keyframes() if stream.can_plan else _flagged(stream):
+            if pts >= start_pts and not frame.is_corrupt:
+                images = {scale.name: pictures.of(frame, scale) for scale in scales}
+                yield Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), (), images)
+
+
+def _flagged(stream: VideoStream) -> Iterator[tuple[int, Frame]]:
+    """Decode everything and yield what the decoder calls a keyframe."""
+    for item in stream.decoded():
+        if not isinstance(item, Fault) and item[1].key_frame:
+            yield item
 
 
 def _pictured(
