@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-synthetic test test-all check format bench clean
+.PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ format: $(READY) ## put the code into the house format
 bench: $(READY) ## measured ratios: decoding against ffmpeg, the road's busy share, start-up, memory
 	@$(BIN)/python tests/bench/bench_decode.py
 	@$(BIN)/python tests/bench/bench_road.py
+
+bench-ingest: $(READY) ## the sampling job beside PyAV, Ray Data, Daft, ffmpeg; hashing; listings
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
+	@$(BIN)/python tests/bench/bench_ingest.py
+	@$(BIN)/python tests/bench/bench_listing.py
 
 clean: ## remove the demo's home and caches, keep .venv
 	rm -rf .stillhouse .stillhouse-synthetic .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

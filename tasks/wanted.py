@@ -42,6 +42,22 @@ class Clock:
         return self.start_pts + ((t_ns + 1) * self.den - 1) // (self.num * SECOND_NS)
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One frame that was wanted.
+
+    `t_ns` is its recording time, `pts` its raw timestamp in ticks of `time_base` (num, den)
+    seconds; `indices` are the positions in the request it serves (empty for a span); `images`
+    maps each scale's name to its picture.
+    """
+
+    t_ns: int
+    pts: int
+    time_base: tuple[int, int]
+    indices: tuple[int, ...]
+    images: dict[str, npt.NDArray[np.uint8]]
+
+
 class Wanted(Protocol):
     """A request that is served in order of time."""
 
