@@ -21,7 +21,8 @@ from catalog.schemas.sessions import SESSIONS
 from catalog.span import SECOND_NS, Span, split
 from catalog.store import Catalog
 from tasks.archive import archive_uri
-from tasks.layout import places
+from tasks.ingest_plan import forming_digest
+from tasks.layout import place_of, places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,8 +97,10 @@ def _columns(
     count = len(batch)
     hashes, files = random.bytes(128 * count), _drawn_ids(random, count)
     standing = places(batch)
+    signals = random.bytes(16 + 10 * 120)
     cameras = [standing[member].camera for member in batch]
-    sessions = [ids.session_id([(c, f, 0)]) for c, f in zip(cameras, files, strict=True)]
+    sessions = [ids.session_id([(c, f, 0, 0)]) for c, f in zip(cameras, files, strict=True)]
+    forming = forming_digest(settings)
     spans = split(Span(0, DURATION_NS), settings.clip_max_ns, settings.clip_min_ns)
     return {
         RECORDINGS: {
@@ -112,6 +115,7 @@ def _columns(
             "duration_ns": [DURATION_NS] * count,
             "frames_header": [120] * count,
             "frames_decoded": [120] * count,
+            "signals": [signals] * count,
             "hashes": [hashes[128 * k : 128 * k + 128] for k in range(count)],
             "status": ["ok"] * count,
         },
@@ -123,6 +127,7 @@ def _columns(
             "end_ns": [span.end_ns for _ in sessions for span in spans],
             "cameras": [[camera] for camera in cameras for _ in spans],
             "split": ["train"] * (count * len(spans)),
+            "forming": [forming] * (count * len(spans)),
         },
         SESSIONS: {
             "session_id": sessions,
@@ -145,6 +150,8 @@ def _columns(
             "file_id": files,
             "recordings": [[file] for file in files],
             "session_id": sessions,
+            "place": [place_of(member) for member in batch],
+            "forming": [forming] * count,
             "status": ["present"] * count,
             "seen_ns": [MTIME_NS] * count,
         },
