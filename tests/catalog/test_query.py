@@ -251,6 +251,7 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
     assert counts == {
         "files": (3, 7),
         "recordings": (2, 3),
+        "duplicates": (0, 0),
         "sessions": (1, 2),
         "shots": (0, 0),
         "clips": (2, 3),
