@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from infra.errors import SplitImpossibleError
-from tasks.splits import HELDOUT, TRAIN, assign_splits, require_split, share_footage
+from tasks.splits import (
+    HELDOUT,
+    TRAIN,
+    assign_groups,
+    assign_splits,
+    linked_sessions,
+    require_split,
+)
 
 
 def footage(seed: int, seconds: int = 6) -> np.ndarray:
@@ -18,20 +25,6 @@ def disturbed(hashes: np.ndarray, bits: int) -> np.ndarray:
     """Return the hashes with so many bits of each flipped, as a re-encode does."""
     mask = np.uint64(sum(1 << (k * 7 % 64) for k in range(bits)))
     return hashes ^ mask
-
-
-def test_a_re_encode_shares_footage_and_a_stranger_does_not() -> None:
-    """Few bits apart is the same picture; random hashes are not."""
-    one = footage(1)
-    assert share_footage(one, disturbed(one, 7))
-    assert share_footage(one[2:4], one)
-    assert not share_footage(one, footage(2))
-
-
-def test_flat_frames_are_no_evidence() -> None:
-    """Black frames look alike in all the world's footage."""
-    black = np.zeros(5, np.uint64)
-    assert not share_footage(black, black)
 
 
 def test_sessions_that_share_footage_are_never_divided() -> None:
@@ -74,6 +67,22 @@ def test_the_order_of_arrival_does_not_matter_within_a_run() -> None:
     new = {f"s{k}": [footage(k)] for k in range(8)}
     again = dict(reversed(list(new.items())))
     assert assign_splits(new, {}, {}, 0.4) == assign_splits(again, {}, {}, 0.4)
+
+
+def test_links_reach_over_new_sessions_to_the_known_ones() -> None:
+    """What is linked to a known session by way of another new one joins it too, in any order."""
+    links = [("a", "b"), ("c", "b"), ("old", "c"), ("gone", "d")]
+    for pairs in (links, links[::-1], [(y, x) for x, y in links]):
+        found = assign_groups(["d", "c", "b", "a"], pairs, {"old": ("g", HELDOUT)}, 0.4)
+        assert found["a"] == found["b"] == found["c"] == ("g", HELDOUT)
+        assert found["d"][1] == TRAIN
+
+
+def test_sessions_are_linked_by_their_recordings() -> None:
+    """Two sessions are linked if recordings of theirs are, or if they hold the same one."""
+    sessions_of = {"r1": ["take"], "r2": ["take", "again"], "r3": ["other"], "r4": ["take"]}
+    pairs = [("r3", "r1"), ("r1", "r4"), ("r3", "unknown")]
+    assert linked_sessions(pairs, sessions_of) == {("again", "take"), ("other", "take")}
 
 
 def test_one_group_alone_cannot_be_split() -> None:
