@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from catalog.table import Table
 
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 Configuration: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 SQL = Path(__file__).parent / "sql"

@@ -24,8 +24,7 @@ from tasks.signals import Signals
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    import duckdb
-
+    from catalog.query import Connection
     from tasks.duplicates import Duplicate
     from tasks.run_record import FlowRun
 
@@ -82,7 +81,7 @@ def _pairs(
 
 
 def _fetched(
-    connection: duckdb.DuckDBPyConnection, new: dict[str, Footage], pairs: list[tuple[str, str]]
+    connection: Connection, new: dict[str, Footage], pairs: list[tuple[str, str]]
 ) -> Iterator[tuple[Footage, Footage]]:
     """Yield the footage of pairs (id, new id)."""
     grouped = [(other, [one for _, one in group]) for other, group in groupby(pairs, _first)]
@@ -96,9 +95,7 @@ def _first(pair: tuple[str, str]) -> str:
     return pair[0]
 
 
-def _footage(
-    connection: duckdb.DuckDBPyConnection, recording_ids: Sequence[str]
-) -> Iterator[Footage]:
+def _footage(connection: Connection, recording_ids: Sequence[str]) -> Iterator[Footage]:
     """Yield what is known of the pictures of some recordings."""
     wanted = {"recording_ids": list(recording_ids)}
     for row in ask(connection, query_text("recording_footage"), wanted).to_pylist():
