@@ -41,6 +41,8 @@ LEAST_AGREEMENT = 0.87
 LEAST_MOTION = 1.2
 # Offsets tried by pictures and by motion, and steps each may move to settle.
 OFFSETS, AROUND = 4, 6
+# Motion that agrees so little agrees nowhere within `AROUND` steps: .4 has been seen 4 steps off.
+HOPELESS = 0.25
 # Rows of a distance matrix at a time: 2 MB for a known recording of an hour.
 ROWS = 128
 
@@ -151,7 +153,7 @@ def _settle(one: Floats, other: Floats, span: Span, lag: int) -> tuple[Likeness,
                     one[:, first:last], other[:, first - tried : max(first, last) - tried]
                 )
         best = max((lag, lag - 1, lag + 1), key=lambda near: found[near].agreement)
-        if best == lag:
+        if best == lag or found[best].agreement < HOPELESS:
             break
         lag = best
     return found[lag], lag

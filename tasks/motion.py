@@ -30,6 +30,8 @@ SMOOTH_STEPS = 6
 NOISE = np.array([0.25, 0.25, 1.0, 0.125, 0.125])
 # Contrast may have been changed by up to half as much again: a logarithm.
 LARGEST_GAIN = float(np.log(1.5))
+# A lag at which levels agree less is not worth a closer look.
+LEAST_LIKELY = 0.5
 # The shortest overlap that is correlated: 1.5 s, in steps.
 SHORTEST = 3 * SECOND_NS // 2 // STEP_NS
 
@@ -114,6 +116,7 @@ def likeliest_lags(one: Array, other: Array, count: int) -> list[int]:
     peaks = np.flatnonzero(
         (agreement >= np.roll(agreement, 1)) & (agreement >= np.roll(agreement, -1))
     )
+    peaks = peaks[agreement[peaks] >= LEAST_LIKELY]
     best = peaks[np.argsort(-agreement[peaks], kind="stable")[:count]]
     return [int(lag) for lag in lags[best]]
 
@@ -124,14 +127,17 @@ def _slopes(values: Array) -> Array:
 
 def _correlate(one: Array, other: Array) -> tuple[float, float]:
     """Return the agreement of (5, n) with (5, n), and its weight."""
-    one = one - one.mean(axis=1, keepdims=True)
-    other = other - other.mean(axis=1, keepdims=True)
-    mine, theirs = (one**2).mean(axis=1), (other**2).mean(axis=1)
+    size = one.shape[1]
+    one = one - (one.sum(axis=1) / size)[:, None]
+    other = other - (other.sum(axis=1) / size)[:, None]
+    mine, theirs, both = (
+        np.einsum("st,st->s", *pair) / size for pair in ((one, one), (other, other), (one, other))
+    )
     weight = _weights(mine, theirs)
     # One gain for all signals, as a change of contrast has; two events seldom share theirs.
     ratio = (weight * np.log((theirs + 1e-9) / (mine + 1e-9))).sum() / weight.sum() / 2
     gain = np.exp(np.clip(ratio, -LARGEST_GAIN, LARGEST_GAIN))
-    agreement = 2 * gain * (one * other).mean(axis=1) / (gain**2 * mine + theirs + 1e-9)
+    agreement = 2 * gain * both / (gain**2 * mine + theirs + 1e-9)
     return float(weight @ agreement / weight.sum()), float(weight.sum())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from catalog.query import named, query_text, rows, run
+from catalog.query import batches, connect, named, query_text, rows, run
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from catalog.table import describe
@@ -235,6 +235,25 @@ def test_hashes_of_a_session_are_given_once_a_recording(catalog: Catalog) -> Non
         ("take", "train", 2),
     ]
     assert np.frombuffer(found[0]["hashes"][0], "<u8").tolist() == [0, 1, 2]
+
+
+def test_batches_hold_few_rows_and_all_of_them(catalog: Catalog) -> None:
+    """What is too much for one answer comes in pieces, none larger than asked for."""
+    with connect(catalog.snapshot()) as connection:
+        found = list(batches(connection, query_text("recording_hashes"), 2))
+    assert max(batch.num_rows for batch in found) <= 2
+    names = sorted(name for batch in found for name in batch["recording_id"].to_pylist())
+    assert names == ["alone", "left", "right"]
+    assert all(len(value) == 24 for batch in found for value in batch["hashes"].to_pylist())
+
+
+def test_known_sessions_name_their_recordings_and_side(catalog: Catalog) -> None:
+    """Links between recordings become links between sessions without reading a hash."""
+    found = named(catalog.snapshot(), "session_recordings").to_pylist()
+    assert [(row["session_id"], row["split"], row["recording_ids"]) for row in found] == [
+        ("solo", "heldout", ["alone"]),
+        ("take", "train", ["left", "right"]),
+    ]
 
 
 def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
