@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 ALIKE_BITS = 14.0
 # ... and for so long: 6 quarters of a second are the shortest overlap found.
 SHORTEST_HASHES = 6
-# Agreement of motion asked of a duplicate: .858 has been seen of a hand that does a thing twice.
-LEAST_AGREEMENT = 0.87
+# Offsets are found to .04 s: 1.5 s may seem to be a little less.
+SHORTEST_NS = SHORTEST_HASHES * HASH_STEP_NS - STEP_NS
+# Agreement of motion asked of a duplicate: .895 has been seen of two people who enter alike.
+LEAST_AGREEMENT = 0.9
+# Bits of hashes that change over an overlap change alike in both, if so many of 64 change: a hand
+# that puts a bottle down moves as one that takes it up (.93), and changes other bits (.03).
+LEAST_CHANGE, CHANGING_BITS = 0.15, 0.3
 # Below this weight (of 5) nothing moves enough to tell one time from another.
 LEAST_MOTION = 1.2
 # Offsets tried by pictures and by motion, and steps each may move to settle.
@@ -68,8 +73,8 @@ class Duplicate:
 
     `span` is the overlap on the clock of `recording_id`, `other_span` the same on the other's:
     equally long, right to .04 s in their offset and .25 s in their ends. `score` is the agreement
-    of motion (.87 or more) times that of the pictures (1 - bits that differ / 32): 1 is a copy to
-    the bit, .97 a re-encode, .7 a crop by 5 % a side; no less than .49 is given.
+    of motion (.9 or more) times that of the pictures (1 - bits that differ / 32): 1 is a copy to
+    the bit, .97 a re-encode, .7 a crop by 5 % a side; no less than .5 is given.
     """
 
     recording_id: str
@@ -77,6 +82,14 @@ class Duplicate:
     span: Span
     other_span: Span
     score: float
+
+
+class _Alike(NamedTuple):
+    """Where pictures are alike on the clock of one, by how many bits they differ on average."""
+
+    span: Span
+    bits: float
+    changes_agree: bool
 
 
 def find_duplicates(
@@ -127,17 +140,18 @@ def _overlap(one: Footage, other: Footage, lag: int) -> Duplicate | None:
     alike = _alike(one, other, lag * STEP_NS)
     if alike is None:
         return None
-    likeness, lag = _settle(one.motion, other.motion, alike[0], lag)
-    alike = _alike(one, other, lag * STEP_NS)
-    if alike is None or likeness.weight < LEAST_MOTION or likeness.agreement < LEAST_AGREEMENT:
+    likeness, lag = _settle(one.motion, other.motion, alike.span, lag)
+    if likeness.weight < LEAST_MOTION or likeness.agreement < LEAST_AGREEMENT:
         return None
-    span, distance = alike
+    alike = _alike(one, other, lag * STEP_NS)
+    if alike is None or not alike.changes_agree or alike.span.duration_ns < SHORTEST_NS:
+        return None
     return Duplicate(
         recording_id=one.recording_id,
         other_id=other.recording_id,
-        span=span,
-        other_span=span.shift(-lag * STEP_NS),
-        score=likeness.agreement * (1 - distance / 32),
+        span=alike.span,
+        other_span=alike.span.shift(-lag * STEP_NS),
+        score=likeness.agreement * (1 - alike.bits / 32),
     )
 
 
@@ -159,8 +173,8 @@ def _settle(one: Floats, other: Floats, span: Span, lag: int) -> tuple[Likeness,
     return found[lag], lag
 
 
-def _alike(one: Footage, other: Footage, offset_ns: int) -> tuple[Span, float] | None:
-    """Return the longest span at an offset in which pictures are alike, and their mean distance.
+def _alike(one: Footage, other: Footage, offset_ns: int) -> _Alike | None:
+    """Return the longest span at an offset in which pictures are alike.
 
     Instant t of `other` is t + offset of `one`, on whose clock the span is.
     """
@@ -176,8 +190,10 @@ def _alike(one: Footage, other: Footage, offset_ns: int) -> tuple[Span, float] |
     partners = [
         other.hashes[np.clip(place[inside], 0, len(other.hashes) - 1)] for place in (before, after)
     ]
-    bits = np.bitwise_count(np.stack(partners) ^ left).min(axis=0).astype(np.float64)
-    tells = telling(left) | telling(partners[0])
+    either = np.bitwise_count(np.stack(partners) ^ left)
+    right = np.where(either[0] <= either[1], *partners)
+    bits = either.min(axis=0).astype(np.float64)
+    tells = telling(left) | telling(right)
     first, last = _longest_run(_bridged(_mean_of_three(bits) <= ALIKE_BITS))
     counted = bits[first:last][tells[first:last]]
     if len(counted) < SHORTEST_HASHES or counted.mean() > ALIKE_BITS:
@@ -186,7 +202,23 @@ def _alike(one: Footage, other: Footage, offset_ns: int) -> tuple[Span, float] |
     start = both.start_ns if first == 0 else int(steps[first]) * HASH_STEP_NS
     end = both.end_ns if last == len(steps) else (int(steps[last - 1]) + 1) * HASH_STEP_NS
     span = both.intersect(Span(start, max(end, start + 1)))
-    return (span, float(counted.mean())) if span else None
+    if span is None:
+        return None
+    agree = _changes_agree(left[first:last], right[first:last])
+    return _Alike(span, float(counted.mean()), agree)
+
+
+def _changes_agree(one: Hashes, other: Hashes) -> bool:
+    """Tell whether bits that change over time do so together, or too few change to tell."""
+    changes = []
+    for hashes in (one, other):
+        bits = np.unpackbits(hashes.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1)
+        changes.append(bits - bits.mean(axis=0, dtype=np.float32))
+    both, mine, theirs = (
+        float(np.vdot(a, b)) / len(one) for a, b in (changes, changes[:1] * 2, changes[1:] * 2)
+    )
+    amount = np.sqrt(mine * theirs)
+    return bool(amount < CHANGING_BITS or both >= LEAST_CHANGE * amount)
 
 
 def _lags_by_pictures(one: Hashes, other: Hashes) -> list[int]:
