@@ -37,7 +37,7 @@ ALIKE_BITS = 14.0
 SHORTEST_HASHES = 6
 # Offsets are found to .04 s: 1.5 s may seem to be a little less.
 SHORTEST_NS = SHORTEST_HASHES * HASH_STEP_NS - STEP_NS
-# Agreement of motion asked of a duplicate: .895 has been seen of two people who enter alike.
+# Agreement of motion asked of a duplicate: .89 has been seen of two people who enter alike.
 LEAST_AGREEMENT = 0.9
 # Bits of hashes that change over an overlap change alike in both, if so many of 64 change: a hand
 # that puts a bottle down moves as one that takes it up (.93), and changes other bits (.03).

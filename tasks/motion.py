@@ -30,6 +30,11 @@ SMOOTH_STEPS = 6
 NOISE = np.array([0.25, 0.25, 1.0, 0.125, 0.125])
 # Contrast may have been changed by up to half as much again: a logarithm.
 LARGEST_GAIN = float(np.log(1.5))
+# What levels count for beside their slopes: with .4 the most copies pass above the closest of what
+# is none (0006).
+LEVELS = 0.4
+# Where the levels begin, and where change and its moments do.
+GROUPS = (0, 2)
 # A lag at which levels agree less is not worth a closer look.
 LEAST_LIKELY = 0.5
 # The shortest overlap that is correlated: 1.5 s, in steps.
@@ -74,14 +79,14 @@ def resample(signals: Signals) -> Array:
 def compare_motion(one: Array, other: Array) -> Likeness:
     """Compare (5, n) with (5, n) steps of the same instants, in levels and in their slopes.
 
-    Levels alone agree whenever somebody crosses the room (.92 over 3 s for two different people);
-    slopes over `SMOOTH_STEPS` tell them apart (.68).
+    Levels alone agree whenever somebody crosses the room (.97 over 3.6 s for two people); slopes
+    over `SMOOTH_STEPS` tell them apart (.84).
     """
     if one.shape[1] <= 2 * SMOOTH_STEPS:
         return Likeness(0.0, 0.0)
     level, _ = _correlate(one, other)
     slope, weight = _correlate(_slopes(one), _slopes(other))
-    return Likeness((level + slope) / 2, weight)
+    return Likeness(LEVELS * level + (1 - LEVELS) * slope, weight)
 
 
 def likeliest_lags(one: Array, other: Array, count: int) -> list[int]:
@@ -134,9 +139,11 @@ def _correlate(one: Array, other: Array) -> tuple[float, float]:
         np.einsum("st,st->s", *pair) / size for pair in ((one, one), (other, other), (one, other))
     )
     weight = _weights(mine, theirs)
-    # One gain for all signals, as a change of contrast has; two events seldom share theirs.
-    ratio = (weight * np.log((theirs + 1e-9) / (mine + 1e-9))).sum() / weight.sum() / 2
-    gain = np.exp(np.clip(ratio, -LARGEST_GAIN, LARGEST_GAIN))
+    # Gains are shared: a change of contrast has one for both levels, and one, which depends on the
+    # frame rate too, for change and its moments. Two events seldom share theirs.
+    ratio = weight * np.log((theirs + 1e-9) / (mine + 1e-9)) / 2
+    shared = np.add.reduceat(ratio, GROUPS) / np.add.reduceat(weight, GROUPS)
+    gain = np.exp(np.clip(shared, -LARGEST_GAIN, LARGEST_GAIN)).repeat([2, 3])
     agreement = 2 * gain * both / (gain**2 * mine + theirs + 1e-9)
     return float(weight @ agreement / weight.sum()), float(weight.sum())
 
