@@ -37,11 +37,12 @@ ALIKE_BITS = 14.0
 SHORTEST_HASHES = 6
 # Offsets are found to .04 s: 1.5 s may seem to be a little less.
 SHORTEST_NS = SHORTEST_HASHES * HASH_STEP_NS - STEP_NS
-# Agreement of motion asked of a duplicate: .89 has been seen of two people who enter alike.
-LEAST_AGREEMENT = 0.9
-# Bits of hashes that change over an overlap change alike in both, if so many of 64 change: a hand
-# that puts a bottle down moves as one that takes it up (.93), and changes other bits (.03).
-LEAST_CHANGE, CHANGING_BITS = 0.15, 0.3
+# Agreement of motion asked of a duplicate: one pair in a thousand of a staged film, in which people
+# do the same things before a fixed camera, comes over it, and so do 96 of 100 copies.
+LEAST_AGREEMENT = 0.93
+# Bits of hashes that change over an overlap must do so together, as a correlation: a hand that puts
+# a bottle down moves as one that takes it up (.93), and changes other bits (.03).
+LEAST_CHANGE = 0.15
 # Below this weight (of 5) nothing moves enough to tell one time from another.
 LEAST_MOTION = 1.2
 # Offsets tried by pictures and by motion, and steps each may move to settle.
@@ -73,8 +74,8 @@ class Duplicate:
 
     `span` is the overlap on the clock of `recording_id`, `other_span` the same on the other's:
     equally long, right to .04 s in their offset and .25 s in their ends. `score` is the agreement
-    of motion (.9 or more) times that of the pictures (1 - bits that differ / 32): 1 is a copy to
-    the bit, .97 a re-encode, .7 a crop by 5 % a side; no less than .5 is given.
+    of motion (.93 or more) times that of the pictures (1 - bits that differ / 32): 1 is a copy to
+    the bit, .97 a re-encode, .7 a crop by 5 % a side; no less than .52 is given.
     """
 
     recording_id: str
@@ -209,7 +210,7 @@ def _alike(one: Footage, other: Footage, offset_ns: int) -> _Alike | None:
 
 
 def _changes_agree(one: Hashes, other: Hashes) -> bool:
-    """Tell whether bits that change over time do so together, or too few change to tell."""
+    """Tell whether bits that change over time do so together; where none does, they do not."""
     changes = []
     for hashes in (one, other):
         bits = np.unpackbits(hashes.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1)
@@ -217,8 +218,7 @@ def _changes_agree(one: Hashes, other: Hashes) -> bool:
     both, mine, theirs = (
         float(np.vdot(a, b)) / len(one) for a, b in (changes, changes[:1] * 2, changes[1:] * 2)
     )
-    amount = np.sqrt(mine * theirs)
-    return bool(amount < CHANGING_BITS or both >= LEAST_CHANGE * amount)
+    return both >= LEAST_CHANGE * np.sqrt(mine * theirs) and both > 0
 
 
 def _lags_by_pictures(one: Hashes, other: Hashes) -> list[int]:

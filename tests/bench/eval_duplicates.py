@@ -27,7 +27,8 @@ from tasks.duplicates import LEAST_MOTION, Duplicate, Footage, compare
 from tasks.lookalikes import candidates, share_pictures
 from tasks.motion import compare_motion
 from tasks.mux import write_video
-from tasks.scan import scan
+from tasks.scan import Scan, scan
+from tasks.signals import NAMES, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,6 +244,32 @@ def print_false(kept: list[tuple[Piece, Footage]], mixed: list[tuple[Piece, Foot
     print(f"CPU {1000 * spent / pairs:.2f} ms a pair")
 
 
+def window(name: str, found: Scan, start_s: float, seconds: float) -> Footage:
+    """Cut some seconds out of a scan, from a quarter of a second on, as if scanned alone."""
+    times = found.signals.times_ns
+    kept = (times >= start_s * SECOND_NS) & (times < (start_s + seconds) * SECOND_NS)
+    signals = Signals(
+        times[kept] - times[kept][0], *(getattr(found.signals, part)[kept] for part in NAMES)
+    )
+    hashes = found.hashes[round(start_s * 4) : round((start_s + seconds) * 4)]
+    return Footage(name, round(seconds * SECOND_NS), hashes, signals)
+
+
+def print_other_times(folder: Path) -> None:
+    """Compare windows of many lengths and starts of long films of one fixed camera each."""
+    print(f"\n{'windows of one fixed camera':<34}{'seconds':>8}{'pairs':>8}{'found':>8}")
+    for path in sorted(folder.glob("*-detection.mp4")):
+        whole = scan(Source(str(path)), **SCAN)
+        for seconds, phases in ((3, 4), (5, 4), (8, 4), (15, 3)):
+            pairs = found = 0
+            for phase in range(phases):
+                starts = np.arange(phase * 1.25, whole.duration_ns / SECOND_NS - seconds, seconds)
+                cut = [window(f"{start:07.2f}", whole, start, seconds) for start in starts]
+                for one, other in combinations(cut, 2):
+                    pairs, found = pairs + 1, found + (compare(one, other) is not None)
+            print(f"{path.stem:<34}{seconds:>8}{pairs:>8}{found:>8}")
+
+
 def print_speed() -> None:
     """Look one minute up in 2,000 known ones of random hashes; say what 100,000 would take."""
     random = np.random.default_rng(0)
@@ -287,6 +314,7 @@ def main() -> None:
         mixed, milliseconds = print_recall(kept, Path(name))
         print(f"CPU {milliseconds:.2f} ms a pair")
     print_false(kept, mixed)
+    print_other_times(DATA / "single" / "intel")
     print_speed()
 
 
