@@ -37,8 +37,8 @@ ALIKE_BITS = 14.0
 SHORTEST_HASHES = 6
 # Offsets are found to .04 s: 1.5 s may seem to be a little less.
 SHORTEST_NS = SHORTEST_HASHES * HASH_STEP_NS - STEP_NS
-# Agreement of motion asked of a duplicate: one pair in a thousand of a staged film, in which people
-# do the same things before a fixed camera, comes over it, and so do 96 of 100 copies.
+# Agreement of motion asked of a duplicate: 2 of 1,000 pairs of windows of a staged film, in which
+# people do the same things before a fixed camera, come over it, and 9 of 10 treated copies.
 LEAST_AGREEMENT = 0.93
 # Bits of hashes that change over an overlap must do so together, as a correlation: a hand that puts
 # a bottle down moves as one that takes it up (.93), and changes other bits (.03).
