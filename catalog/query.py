@@ -16,13 +16,14 @@ from catalog.schemas.registry import TABLES
 from catalog.table import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from catalog.snapshot import Snapshot
     from catalog.table import Table
 
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 Configuration: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 SQL = Path(__file__).parent / "sql"
@@ -105,6 +106,16 @@ def rows(
     """Return what `named` gives as one dictionary a row."""
     found: list[dict[str, Any]] = named(snapshot, name, parameters, threads=threads).to_pylist()
     return found
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, rows_at_a_time: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield what a query gives in batches of at most so many rows, one held at a time.
+
+    The connection answers nothing else meanwhile: ask on another one.
+    """
+    yield from connection.sql(sql).to_arrow_reader(rows_at_a_time)
 
 
 def ask(

@@ -208,10 +208,17 @@ def _hash_until(tally: _Tally, until_ns: int, luma: npt.NDArray[np.uint8]) -> No
 
 
 def difference_hash(luma: npt.NDArray[np.uint8]) -> int:
-    """Return 64 bits of (height, width) luma: is each of 8 x 9 cells darker than its right one."""
-    cells = cv2.resize(luma, (9, 8), interpolation=cv2.INTER_AREA)
-    bits = np.packbits(cells[:, :-1] < cells[:, 1:])
-    return int.from_bytes(bits.tobytes(), "big")
+    """Return 64 bits of (height, width) luma: which of two neighbouring cells is the darker.
+
+    Half of them across 8 x 5 cells, half down 5 x 8: cells that are large one way move little
+    against themselves when a picture is cropped (see infra/decisions/0006-duplicates.md).
+    """
+    across = cv2.resize(luma, (5, 8), interpolation=cv2.INTER_AREA)
+    down = cv2.resize(luma, (8, 5), interpolation=cv2.INTER_AREA)
+    bits = np.concatenate(
+        [(across[:, :-1] < across[:, 1:]).ravel(), (down[:-1] < down[1:]).ravel()]
+    )
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def _rate_step(header: Header) -> int:

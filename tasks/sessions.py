@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 Member = dict[str, Any]
+COUNTED = ("recordings", "sessions", "clips", "duplicates", "near_duplicates")
 # What a listing says of a member and `files` keeps.
 MEMBER = ("member", "size_bytes", "mtime_ns", "byte_offset", "packed")
 
@@ -56,7 +57,7 @@ def form_sessions(plan: IngestPlan, fingerprints: pa.Table, run: FlowRun) -> Non
                 _form_page(page, plan, run)
                 bar.advance(len(page))
     counted = rows(run.catalog.snapshot(), "archive_counts", {"archive_uri": plan.listing.uri})
-    none = dict.fromkeys(("recordings", "sessions", "clips", "duplicates"), 0)
+    none = dict.fromkeys(COUNTED, 0)
     run.ledger.extra |= counted[0] if counted else none
 
 

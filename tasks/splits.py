@@ -1,131 +1,116 @@
 """Decides which sessions are held out, so that no evaluation sees what a model was trained on.
 
-Reads perceptual hashes; writes nothing. Sessions that share footage (a re-encode, a
-composite over the same take) form one *group*, and a group is never divided.
+Reads which recordings share pictures; writes nothing. Sessions that do (a re-encode, a composite
+over the same take, another time of the same fixed camera) form one *group*, and a group is never
+divided.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import chain, combinations, product
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from catalog.ids import digest
 from infra.errors import SplitImpossibleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     Hashes = npt.NDArray[np.uint64]
 
-# Two 64-bit difference hashes at most this far apart show the same picture (see
-# infra/decisions/0003-split-by-shared-footage.md for the distances measured on real footage).
-SAME_PICTURE_BITS = 12
-# ... and this share of the shorter recording's hashes must find such a partner.
-SAME_FOOTAGE_SHARE = 0.5
 TRAIN, HELDOUT = "train", "heldout"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Sessions that share footage: the unit of split."""
+def linked_sessions(
+    pairs: Iterable[tuple[str, str]], sessions_of: Mapping[str, Collection[str]]
+) -> set[tuple[str, str]]:
+    """Return the pairs of sessions that hold linked recordings, or one and the same.
 
-    group_id: str
-    sessions: tuple[str, ...]
-    split: str
-
-
-def share_footage(one: Hashes, other: Hashes) -> bool:
-    """Tell whether two recordings, given their hashes, show the same footage.
-
-    Symmetric; a recording without hashes shares nothing. Flat frames (hash 0 or all ones) are
-    not evidence and are left out.
+    `pairs` are recordings that share pictures; `sessions_of` names the sessions of each recording,
+    of which there are several where the same bytes stand in several places.
     """
-    one, other = _telling(one), _telling(other)
-    if not one.size or not other.size:
-        return False
-    short, long = (one, other) if one.size <= other.size else (other, one)
-    distance = np.bitwise_count(short[:, None] ^ long[None, :]).min(axis=1)
-    return bool((distance <= SAME_PICTURE_BITS).mean() >= SAME_FOOTAGE_SHARE)
+    same = chain.from_iterable(combinations(sorted(held), 2) for held in sessions_of.values())
+    across = chain.from_iterable(
+        product(sessions_of.get(one, ()), sessions_of.get(other, ())) for one, other in pairs
+    )
+    return {(min(link), max(link)) for link in chain(same, across) if link[0] != link[1]}
 
 
-def _telling(hashes: Hashes) -> Hashes:
-    bits = np.bitwise_count(hashes)
-    return hashes[(bits > 4) & (bits < 60)]
-
-
-def assign_splits(
-    new: Mapping[str, Sequence[Hashes]],
-    known: Mapping[str, Sequence[Hashes]],
+def assign_groups(
+    new: Collection[str],
+    linked: Iterable[tuple[str, str]],
     known_groups: Mapping[str, tuple[str, str]],
     heldout_fraction: float,
+    have: Collection[str],
 ) -> dict[str, tuple[str, str]]:
     """Return `{session_id: (group_id, split)}` for every new session.
 
-    `new` and `known` map sessions to the hashes of their recordings; `known_groups` maps known
-    sessions to what they were given, which never changes: a new session that shares footage with
-    a known one joins its group and its split. Other groups are held out by a hash of their
-    content, so the order of arrival does not matter; when that would leave nothing held out or
-    nothing to train on, the first or last group in hash order is moved.
+    `linked` are pairs of sessions, new or known, that may not be divided; pairs of known ones
+    change nothing. `known_groups` maps known sessions to what they were given, which never
+    changes: a new session linked to a known one, directly or over other new ones, joins its group
+    and its split. Of the other groups those with the smallest hashes of their content are held
+    out, so the order of arrival within a run does not matter; when that would leave nothing held
+    out or nothing to train on, the first or last is moved. `have` are the sides that any known
+    session is on.
 
-    When one new session links two known groups of unlike splits, it is held out: nothing is
-    trained on it.
+    When new sessions link known groups of unlike splits, they are held out: nothing is trained on
+    them.
     """
-    order = sorted(new)
-    parent = {session: session for session in order}
+    parent = {session: session for session in sorted(new)}
+    kin: dict[str, set[tuple[str, str]]] = {session: set() for session in parent}
 
     def root(session: str) -> str:
         while parent[session] != session:
-            session = parent[session]
+            parent[session] = session = parent[parent[session]]
         return session
 
-    for i, one in enumerate(order):
-        for other in order[i + 1 :]:
-            if _linked(new[one], new[other]):
-                parent[root(other)] = root(one)
+    for pair in linked:
+        fresh = [session for session in pair if session in parent]
+        if len(fresh) == 2:
+            # The smaller id stays the root, so that groups do not depend on the order of pairs.
+            first, last = sorted(map(root, fresh))
+            parent[last] = first
+        elif fresh:
+            kin[fresh[0]].update(known_groups[old] for old in pair if old in known_groups)
     members: dict[str, list[str]] = {}
-    for session in order:
+    for session in parent:
         members.setdefault(root(session), []).append(session)
 
     found: dict[str, tuple[str, str]] = {}
-    fresh: list[tuple[str, list[str]]] = []
+    alone: list[tuple[str, list[str]]] = []
     for sessions in members.values():
-        kin = sorted(
-            known_groups[old]
-            for old in known
-            if any(_linked(new[session], known[old]) for session in sessions)
-        )
-        if kin:
-            heir = next((pair for pair in kin if pair[1] == HELDOUT), kin[0])
+        kept = sorted(set().union(*(kin[session] for session in sessions)))
+        if kept:
+            heir = next((group for group in kept if group[1] == HELDOUT), kept[0])
             found |= dict.fromkeys(sessions, heir)
         else:
-            fresh.append((digest("group", sessions[0]), sessions))
-    have = {split for _, split in known_groups.values()}
-    for (group_id, sessions), split in zip(
-        sorted(fresh), _draw(sorted(fresh), have, heldout_fraction), strict=True
-    ):
+            alone.append((digest("group", sessions[0]), sessions))
+    alone.sort()
+    splits = _draw(alone, set(have), heldout_fraction)
+    for (group_id, sessions), split in zip(alone, splits, strict=True):
         found |= dict.fromkeys(sessions, (group_id, split))
     return found
 
 
 def _draw(fresh: list[tuple[str, list[str]]], have: set[str], fraction: float) -> list[str]:
-    """Split groups by their own hash: `fresh` is sorted by group id, which is that hash."""
-    splits = [
-        HELDOUT if int(group_id[:8], 16) / 2**32 < fraction else TRAIN for group_id, _ in fresh
-    ]
+    """Split groups by their own hash: `fresh` is sorted by group id, which is that hash.
+
+    Several at once give the share exactly; one alone is held out with that chance.
+    """
+    if len(fresh) == 1:
+        count = int(int(fresh[0][0][:8], 16) / 2**32 < fraction)
+    else:
+        count = round(fraction * len(fresh))
+    splits = [HELDOUT] * count + [TRAIN] * (len(fresh) - count)
     if len(splits) + len(have) > 1 and splits:
         if HELDOUT not in splits and HELDOUT not in have:
             splits[0] = HELDOUT
         elif TRAIN not in splits and TRAIN not in have:
             splits[-1] = TRAIN
     return splits
-
-
-def _linked(one: Sequence[Hashes], other: Sequence[Hashes]) -> bool:
-    return any(share_footage(a, b) for a in one for b in other)
 
 
 def require_split(splits: Sequence[str]) -> None:

@@ -1,16 +1,17 @@
 """Gives sessions their group and split, from the footage that they share with others.
 
-Reads the catalog; writes nothing. What was decided never changes (`splits.py` says how).
+Reads the catalog; marks duplicates on the way, since both ask who shares footage with whom. What
+was decided never changes (`splits.py` says how).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from catalog.query import rows
-from tasks.splits import assign_splits
+from tasks.marking import mark_duplicates
+from tasks.splits import assign_groups, linked_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +23,30 @@ if TYPE_CHECKING:
 def split_sessions(formed: Sequence[Formed], run: FlowRun) -> dict[str, tuple[str, str]]:
     """Return `{session_id: (group_id, split)}` of every session."""
     snapshot = run.catalog.snapshot()
-    known: dict[str, list[Any]] = {}
-    groups: dict[str, tuple[str, str]] = {}
-    for row in rows(snapshot, "session_hashes", {}):
-        known[row["session_id"]] = [np.frombuffer(one, "<u8") for one in row["hashes"]]
-        groups[row["session_id"]] = (row["group_id"], row["split"])
-    fresh = [one for one in formed if one.session_id not in groups]
-    wanted = [take.recording_id for one in fresh for take in one.takes]
-    hashes = {
-        row["recording_id"]: np.frombuffer(row["hashes"], "<u8")
-        for row in rows(snapshot, "recording_signals", {"recording_ids": wanted})
+    asked = {"session_ids": [one.session_id for one in formed], "recording_ids": []}
+    groups = {
+        row["session_id"]: (row["group_id"], row["split"])
+        for row in rows(snapshot, "related_sessions", asked)
     }
-    new = {one.session_id: [hashes[take.recording_id] for take in one.takes] for one in fresh}
-    return groups | assign_splits(new, known, groups, run.settings.heldout_fraction)
+    fresh = {one.session_id: one for one in formed if one.session_id not in groups}
+    if not fresh:
+        return groups
+    own = {take.recording_id for one in fresh.values() for take in one.takes}
+    pairs = mark_duplicates(own, run)
+    sessions_of: dict[str, set[str]] = defaultdict(set)
+    for one in fresh.values():
+        for take in one.takes:
+            sessions_of[take.recording_id].add(one.session_id)
+    asked = {"session_ids": [], "recording_ids": sorted(own.union(*pairs))}
+    for row in rows(snapshot, "related_sessions", asked):
+        groups[row["session_id"]] = (row["group_id"], row["split"])
+        for recording_id in row["recording_ids"]:
+            sessions_of[recording_id].add(row["session_id"])
+    found = assign_groups(
+        list(fresh),
+        linked_sessions(pairs, sessions_of),
+        groups,
+        run.settings.heldout_fraction,
+        have={row["split"] for row in rows(snapshot, "splits", {})},
+    )
+    return groups | found

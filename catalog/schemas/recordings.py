@@ -56,12 +56,6 @@ RECORDINGS = Table(
             column("has_audio", pa.bool_(), "the file has a sound stream"),
             column("signals", pa.binary(), "change, brightness, contrast, centre of each frame"),
             column("hashes", pa.binary(), "four 64-bit difference hashes a second, little endian"),
-            column(
-                "duplicate_of",
-                pa.string(),
-                "an earlier recording that shows the same footage",
-                null=True,
-            ),
             column("status", pa.string(), "ok, or salvaged where frames are bad"),
             column("decoder_build", pa.string(), "the decoder that decoded it"),
             column("flow_run_id", pa.string(), "the flow run that decoded it"),

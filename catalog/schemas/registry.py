@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.schemas.clips import CLIPS
+from catalog.schemas.duplicates import DUPLICATES
 from catalog.schemas.features import FEATURES
 from catalog.schemas.files import FILES
 from catalog.schemas.generations import GENERATIONS
@@ -30,6 +31,7 @@ TABLES = {
     for table in (
         RECORDINGS,
         QUARANTINE,
+        DUPLICATES,
         CLIPS,
         SHOTS,
         SESSIONS,

@@ -10,6 +10,14 @@ with
         select 'recordings', count(*) filter (recording_id in (from places)), count(*)
         from recordings
         union all
+        select
+            'duplicates',
+            count(*) filter (
+                recording_id in (from places) and other_id in (from places)
+            ),
+            count(*)
+        from duplicates
+        union all
         select 'sessions', (select count(*) from seen), count(*) from sessions
         union all
         select 'shots', (select count(*) from current_shots), count(*) from shots

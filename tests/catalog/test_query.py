@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from catalog.query import named, rows, run
+from catalog.query import batches, connect, named, query_text, rows, run
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from catalog.table import describe
@@ -256,14 +256,28 @@ def test_features_are_read_with_the_split_of_their_clip(catalog: Catalog) -> Non
     assert versions["version"].to_pylist() == ["v2", "v1", "v2"]
 
 
-def test_hashes_of_a_session_are_given_once_a_recording(catalog: Catalog) -> None:
-    """The split reads every known session's hashes with the side that it is on."""
-    found = named(catalog.snapshot(), "session_hashes").to_pylist()
-    assert [(row["session_id"], row["split"], len(row["hashes"])) for row in found] == [
-        ("solo", "heldout", 1),
-        ("take", "train", 2),
-    ]
-    assert np.frombuffer(found[0]["hashes"][0], "<u8").tolist() == [0, 1, 2]
+def test_batches_hold_few_rows_and_all_of_them(catalog: Catalog) -> None:
+    """What is too much for one answer comes in pieces, none larger than asked for."""
+    with connect(catalog.snapshot()) as connection:
+        found = list(batches(connection, query_text("recording_hashes"), 2))
+    assert max(batch.num_rows for batch in found) <= 2
+    names = sorted(name for batch in found for name in batch["recording_id"].to_pylist())
+    assert names == ["alone", "left", "right"]
+    assert all(len(value) == 24 for batch in found for value in batch["hashes"].to_pylist())
+
+
+def test_related_sessions_are_those_named_or_holding_a_recording(catalog: Catalog) -> None:
+    """Links between recordings become links between sessions without reading a hash."""
+
+    def related(sessions: list[str], recordings: list[str]) -> list[tuple[Any, ...]]:
+        wanted = {"session_ids": sessions, "recording_ids": recordings}
+        found = named(catalog.snapshot(), "related_sessions", wanted).to_pylist()
+        return [(row["session_id"], row["split"], row["recording_ids"]) for row in found]
+
+    solo, take = ("solo", "heldout", ["alone"]), ("take", "train", ["left", "right"])
+    assert related([], ["right", "unknown"]) == [take]
+    assert related(["solo"], ["left"]) == [solo, take]
+    assert related([], []) == []
 
 
 def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
@@ -280,6 +294,7 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
     assert counts == {
         "files": (3, 7),
         "recordings": (2, 3),
+        "duplicates": (0, 0),
         "sessions": (1, 2),
         "shots": (0, 0),
         "clips": (2, 3),

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from infra.errors import SplitImpossibleError
-from tasks.splits import HELDOUT, TRAIN, assign_splits, require_split, share_footage
+from tasks.lookalikes import candidates, share_pictures
+from tasks.splits import (
+    HELDOUT,
+    TRAIN,
+    assign_groups,
+    linked_sessions,
+    require_split,
+)
 
 
 def footage(seed: int, seconds: int = 6) -> np.ndarray:
@@ -20,18 +27,25 @@ def disturbed(hashes: np.ndarray, bits: int) -> np.ndarray:
     return hashes ^ mask
 
 
-def test_a_re_encode_shares_footage_and_a_stranger_does_not() -> None:
-    """Few bits apart is the same picture; random hashes are not."""
-    one = footage(1)
-    assert share_footage(one, disturbed(one, 7))
-    assert share_footage(one[2:4], one)
-    assert not share_footage(one, footage(2))
-
-
-def test_flat_frames_are_no_evidence() -> None:
-    """Black frames look alike in all the world's footage."""
-    black = np.zeros(5, np.uint64)
-    assert not share_footage(black, black)
+def assign_splits(
+    new: dict[str, list[np.ndarray]],
+    known: dict[str, list[np.ndarray]],
+    groups: dict[str, tuple[str, str]],
+    fraction: float,
+) -> dict[str, tuple[str, str]]:
+    """Assign groups to sessions given all their hashes, as ingest does by way of the catalog."""
+    fresh, old = (
+        {(name, k): one for name, held in side.items() for k, one in enumerate(held)}
+        for side in (new, known)
+    )
+    every = old | fresh
+    linked = [
+        (one[0], other[0])
+        for one, other in candidates(fresh, every)
+        if one[0] != other[0] and share_pictures(fresh[one], every[other])
+    ]
+    have = {split for _, split in groups.values()}
+    return assign_groups(new, linked, groups, fraction, have)
 
 
 def test_sessions_that_share_footage_are_never_divided() -> None:
@@ -69,11 +83,39 @@ def test_a_link_between_both_sides_is_held_out() -> None:
     assert found["link"][1] == HELDOUT
 
 
+def test_the_share_held_out_is_the_one_asked_for() -> None:
+    """Of several groups at once the fraction is exact; alone, one is held out by chance."""
+    for count in (4, 5, 10, 50):
+        splits = [
+            split for _, split in assign_groups(map(str, range(count)), [], {}, 0.4, ()).values()
+        ]
+        assert splits.count(HELDOUT) == round(0.4 * count)
+    alone = [assign_groups([str(k)], [], {}, 0.4, {TRAIN, HELDOUT}) for k in range(300)]
+    drawn = [split for found in alone for _, split in found.values()]
+    assert 90 < drawn.count(HELDOUT) < 150
+
+
 def test_the_order_of_arrival_does_not_matter_within_a_run() -> None:
     """The same sessions get the same splits however the listing was ordered."""
     new = {f"s{k}": [footage(k)] for k in range(8)}
     again = dict(reversed(list(new.items())))
     assert assign_splits(new, {}, {}, 0.4) == assign_splits(again, {}, {}, 0.4)
+
+
+def test_links_reach_over_new_sessions_to_the_known_ones() -> None:
+    """What is linked to a known session by way of another new one joins it too, in any order."""
+    links = [("a", "b"), ("c", "b"), ("old", "c"), ("gone", "d")]
+    for pairs in (links, links[::-1], [(y, x) for x, y in links]):
+        found = assign_groups(["d", "c", "b", "a"], pairs, {"old": ("g", HELDOUT)}, 0.4, {HELDOUT})
+        assert found["a"] == found["b"] == found["c"] == ("g", HELDOUT)
+        assert found["d"][1] == TRAIN
+
+
+def test_sessions_are_linked_by_their_recordings() -> None:
+    """Two sessions are linked if recordings of theirs are, or if they hold the same one."""
+    sessions_of = {"r1": ["take"], "r2": ["take", "again"], "r3": ["other"], "r4": ["take"]}
+    pairs = [("r3", "r1"), ("r1", "r4"), ("r3", "unknown")]
+    assert linked_sessions(pairs, sessions_of) == {("again", "take"), ("other", "take")}
 
 
 def test_one_group_alone_cannot_be_split() -> None:
