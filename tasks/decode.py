@@ -19,9 +19,10 @@ from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
 from tasks.gops import plain, planned
+from tasks.limits import Limits, check_pixels
 from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
 from tasks.pixels import Pictures, Scale
-from tasks.stream import Fault, VideoStream, raise_if_storage_failed
+from tasks.stream import Fault, Shown, VideoStream, raise_if_storage_failed
 from tasks.wanted import Clock, Instants, Within
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from catalog.span import Span
+    from tasks.salvage import Account
 
 __all__ = [
     "Decoded",
     "Fault",
     "Header",
+    "Limits",
     "Sampled",
     "Scale",
     "Source",
@@ -57,15 +60,20 @@ CodedStream: TypeAlias = av.VideoStream
 
 
 class Decoded:
-    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels."""
+    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels.
 
-    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts")
+    `size` is (width, height) as stored, before any rotation.
+    """
 
-    def __init__(self, frame: Frame, pts: int, pictures: Pictures) -> None:
-        self.pts = pts
+    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts", "size")
+
+    def __init__(self, shown: Shown, pictures: Pictures) -> None:
+        frame = shown.frame
+        self.pts = shown.pts
         self.duration = frame.duration
-        self.corrupt = frame.is_corrupt
+        self.corrupt = shown.is_corrupt
         self.is_key = frame.key_frame
+        self.size = (frame.width, frame.height)
         self._frame = frame
         self._pictures = pictures
 
@@ -139,27 +147,25 @@ def probe(source: Source, *, max_pixels: int | None = None) -> Header:
 
 
 def decode_all(
-    source: Source, *, max_pixels: int, max_frames: int, threads: int = 1
+    source: Source, limits: Limits, *, account: Account | None = None, threads: int = 1
 ) -> Iterator[Decoded | Fault]:
     """Decode a stream in full: every frame in order of presentation, every fault.
 
-    A damaged packet gives a `Fault` and decoding goes on; a frame the decoder flags is given with
-    `corrupt` set. Where the container promises a frame a packet, packets that silently gave none
-    follow as faults at the end. Timestamps that are missing are made up, those that run backwards
-    are mended, so that `pts` always grows.
+    A damaged packet gives a `Fault` and decoding goes on; a frame that the decoder flags, or whose
+    packet the container flags, is given with `corrupt` set. Where the container promises a frame a
+    packet, packets that silently gave none follow as faults at the end. Timestamps that are
+    missing are made up, those that run backwards are mended, so that `pts` always grows.
+    `account` is told of every packet in decoding order.
 
     Raises:
         MediaError: as `probe`, and `limit_frames`.
         OSError: the storage fails.
     """
-    with _opened(source, max_pixels=max_pixels, threads=threads) as stream:
+    with _opened(source, max_pixels=limits.pixels, threads=threads) as stream:
         pictures = Pictures(VideoReformatter)
-        for count, item in enumerate(stream.decoded()):
-            if count >= max_frames:
-                raise MediaError(
-                    f"{source.uri} has more than {max_frames} frames", reason="limit_frames"
-                )
-            yield item if isinstance(item, Fault) else Decoded(item[1], item[0], pictures)
+        for count, item in enumerate(stream.decoded(account), start=1):
+            limits.check_frames(source.uri, count)
+            yield item if isinstance(item, Fault) else Decoded(item, pictures)
 
 
 def sample(
@@ -241,8 +247,12 @@ def _walk(
             wanted.resume(count, last_ns)
     # Nothing seeks here: made-up and mended timestamps depend on all that came before.
     with _opened(source, threads=threads) as stream:
-        good = (item for item in stream.decoded() if not isinstance(item, Fault))
-        sound = ((pts, frame) for pts, frame in good if not frame.is_corrupt and pts >= start_pts)
+        shown = (item for item in stream.decoded() if not isinstance(item, Fault))
+        sound = (
+            (item.pts, item.frame)
+            for item in shown
+            if not item.is_corrupt and item.pts >= start_pts
+        )
         for pts, frame, served in plain(sound, clock, wanted):
             yield clock, pts, frame, served
 
@@ -267,12 +277,7 @@ def _opened(
         if context is None:
             raise MediaError(f"{source.uri}: no decoder for its codec", reason="no_decoder")
         if max_pixels is not None:
-            if context.width * context.height > max_pixels:
-                raise MediaError(
-                    f"{source.uri}: frames of {context.width}x{context.height} are larger than "
-                    f"{max_pixels} pixels",
-                    reason="limit_pixels",
-                )
+            check_pixels(source.uri, context.width, context.height, max_pixels)
             context.options = {"max_pixels": str(max_pixels)}  # they may grow mid-stream
         context.thread_count = threads
         context.thread_type = "FRAME" if threads > 1 else "NONE"

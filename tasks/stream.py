@@ -10,7 +10,7 @@ import errno
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from infra.errors import MediaError
 from tasks.media import (
@@ -24,6 +24,7 @@ from tasks.media import (
 from tasks.packets import (
     PLANNED_CODECS,
     PLANNED_CONTAINERS,
+    Nature,
     PacketFacts,
     nal_length_size,
     nature_of,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from tasks.decode import CodedStream, Container, Frame, Packet
     from tasks.media import Source
+    from tasks.salvage import Account
 
 # A demuxer that fails this often in a row without giving a packet has nothing more to give.
 MAX_DEMUX_FAULTS = 16
@@ -45,6 +47,8 @@ PROBE_PACKETS = 64
 # lands on none; the start at last (intra-refresh recordings have one clean keyframe only).
 SEEK_BACK_S = (0, 0, 2, 16, 1 << 40)
 
+# Codecs whose packets themselves say whether decoding may start at them.
+SAY_CLEAN = frozenset({"h264", "hevc"})
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # Demuxers say these of damaged contents too: then the storage itself is asked.
 STORAGE_ERRORS = frozenset(
@@ -58,6 +62,14 @@ class Fault:
 
     pts: int | None
     reason: str
+
+
+class Shown(NamedTuple):
+    """A frame that came out: its pts in ticks, mended, and whether it is known to be damaged."""
+
+    pts: int
+    frame: Frame
+    is_corrupt: bool
 
 
 class VideoStream:
@@ -153,27 +165,40 @@ class VideoStream:
         except self._damage:
             return None
 
-    def decoded(self) -> Iterator[tuple[int, Frame] | Fault]:
-        """Decode everything from here on (see `decode_all`)."""
+    def decoded(self, account: Account | None = None) -> Iterator[Shown | Fault]:
+        """Decode everything from here on (see `decode_all`); tell `account` of each packet."""
         rate = self._stream.guessed_rate or Fraction(25)
         timeline = Timeline(round(self._second / rate), self._second)
-        silent: set[int] = set()
         promised = self._container.format.name == MOV and self._stream.frames > 0
+        silent: set[int] = set()
+        torn: set[int | None] = set()
         for packet in chain(self.packets(), [None]):
             if isinstance(packet, Fault):
                 yield packet
                 continue
-            if promised and packet and packet.pts is not None and not packet.is_discard:
-                silent.add(packet.pts)
+            pts = None if packet is None else _first_of(packet.pts, packet.dts)
+            if packet:
+                if promised and packet.pts is not None and not packet.is_discard:
+                    silent.add(packet.pts)
+                if packet.is_corrupt:
+                    torn.add(pts)
+                if account is not None:
+                    account.packet(
+                        timeline.mended(pts),
+                        clean=self._nature(packet).clean or self._codec not in SAY_CLEAN,
+                        torn=packet.is_corrupt,
+                    )
             found = self.feed(packet)
             if found is None:
                 if packet:
                     silent.discard(packet.pts)
-                    yield Fault(packet.pts, "undecodable")
+                    yield Fault(timeline.mended(pts), "undecodable")
                 continue
             for frame in found:
                 silent.discard(frame.pts)
-                yield timeline.place(frame.dts if frame.pts is None else frame.pts), frame
+                at = _first_of(frame.pts, frame.dts)
+                yield Shown(timeline.place(at), frame, frame.is_corrupt or at in torn)
+                torn.discard(at)
         yield from (Fault(pts, "no_frame") for pts in sorted(silent))
 
     def entries(self, target: int) -> Iterator[tuple[PacketFacts, Packet] | None]:
@@ -200,15 +225,16 @@ class VideoStream:
 
     def _facts(self) -> Iterator[tuple[PacketFacts, Packet] | None]:
         for packet in self.packets():
-            if isinstance(packet, Fault) or packet.pts is None:
+            if isinstance(packet, Fault) or packet.pts is None or packet.is_corrupt:
                 yield None
                 return
-            nature = nature_of(
-                self._codec, memoryview(packet), self._length_size, key=packet.is_keyframe
-            )
+            nature = self._nature(packet)
             if packet.is_discard:
                 nature = nature._replace(is_shown=False)
             yield PacketFacts(packet.pts, nature), packet
+
+    def _nature(self, packet: Packet) -> Nature:
+        return nature_of(self._codec, memoryview(packet), self._length_size, key=packet.is_keyframe)
 
     def _first_frame(self) -> Frame | None:
         for packet in islice(self.packets(), PROBE_PACKETS):
@@ -231,6 +257,10 @@ class VideoStream:
             # AVI headers count places where no frame is stored; a shorter index is no index.
             return len(entries)
         return said
+
+
+def _first_of(pts: int | None, dts: int | None) -> int | None:
+    return dts if pts is None else pts
 
 
 def raise_if_storage_failed(error: Exception, source: Source) -> None:

@@ -148,6 +148,10 @@ class Timeline:
         self._last: int | None = None
         self._shift = 0
 
+    def mended(self, pts: int | None) -> int | None:
+        """Return where a timestamp lies by what is known so far; it need not be the next one."""
+        return None if pts is None else pts + self._shift
+
     def place(self, pts: int | None) -> int:
         """Return the time of the next frame in ticks, greater than all before."""
         last = self._last

@@ -25,6 +25,7 @@ from tasks.decode import (
     probe,
     sample,
 )
+from tasks.limits import Limits
 from tasks.mux import write_video
 from tasks.scan import scan
 from tasks.stream import VideoStream
@@ -138,7 +139,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
 
 def first_pts(source: Source) -> int:
     """Return the pts of the first frame."""
-    first = next(decode_all(source, max_pixels=1 << 20, max_frames=COUNT))
+    first = next(decode_all(source, Limits(pixels=1 << 20, frames=COUNT)))
     assert isinstance(first, Decoded)
     return first.pts
 
@@ -334,7 +335,7 @@ def test_what_is_no_video_is_refused_by_its_reason(
         probe(written["gop12.mp4"], max_pixels=96 * 64 - 1)
     assert refused.value.reason == "limit_pixels"
     with pytest.raises(MediaError) as refused:
-        list(decode_all(written["gop12.mp4"], max_pixels=1 << 20, max_frames=COUNT - 1))
+        list(decode_all(written["gop12.mp4"], Limits(pixels=1 << 20, frames=COUNT - 1)))
     assert refused.value.reason == "limit_frames"
     with pytest.raises(FileNotFoundError):
         probe(Source(str(tmp_path / "nowhere.mp4")))
@@ -360,7 +361,7 @@ def test_damage_is_passed_over_by_plan_and_plainly_alike(
     data[at : at + 700] = bytes(k * 37 & 255 for k in range(700))
     source = Source(str(tmp_path / f"damaged_{name}"))
     Path(source.uri).write_bytes(data)
-    found = scan(source, max_pixels=1 << 20, max_frames=1000)
+    found = scan(source, Limits(pixels=1 << 20, frames=1000))
     # Matroska skips what it cannot read and VP9 decodes anything: of damage they may not tell.
     assert found.frames_bad > 0 or not name.endswith(".mp4")
     start_pts = found.start_pts
@@ -396,7 +397,7 @@ def test_files_of_others_are_planned_exactly(name: str) -> None:
     source, scale = Source(str(ODD / name)), (Scale("small", 64, 48, "gray"),)
     good = [
         item
-        for item in decode_all(source, max_pixels=1 << 24, max_frames=1000)
+        for item in decode_all(source, Limits(pixels=1 << 24, frames=1000))
         if isinstance(item, Decoded) and not item.corrupt
     ]
     request = range(0, 4 * SECOND_NS, SECOND_NS // 2)
