@@ -22,7 +22,8 @@ from tasks.gops import plain, planned
 from tasks.limits import Limits, check_pixels
 from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
 from tasks.pixels import Pictures, Scale
-from tasks.stream import Fault, Shown, VideoStream, raise_if_storage_failed
+from tasks.playback import Shown, play
+from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.wanted import Clock, Instants, Within
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def decode_all(
     """
     with _opened(source, max_pixels=limits.pixels, threads=threads) as stream:
         pictures = Pictures(VideoReformatter)
-        for count, item in enumerate(stream.decoded(account), start=1):
+        for count, item in enumerate(play(stream, account), start=1):
             limits.check_frames(source.uri, count)
             yield item if isinstance(item, Fault) else Decoded(item, pictures)
 
@@ -247,7 +248,7 @@ def _walk(
             wanted.resume(count, last_ns)
     # Nothing seeks here: made-up and mended timestamps depend on all that came before.
     with _opened(source, threads=threads) as stream:
-        shown = (item for item in stream.decoded() if not isinstance(item, Fault))
+        shown = (item for item in play(stream) if not isinstance(item, Fault))
         sound = (
             (item.pts, item.frame)
             for item in shown

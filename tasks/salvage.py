@@ -49,7 +49,9 @@ class Account:
         One without a time is taken to follow the one before.
         """
         if torn:
-            self._suspects.append(len(self._packets))
+            # Which of two frames a lost piece of a transport stream belongs to is not told.
+            at = len(self._packets)
+            self._suspects.extend((at, at + 1))
         if pts is None:
             pts = self._packets[-1] + 1 if self._packets else 0
         self._packets.append(pts)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
 from tasks.media import (
@@ -26,18 +26,18 @@ from tasks.packets import (
     PLANNED_CONTAINERS,
     Nature,
     PacketFacts,
+    is_hollow,
     nal_length_size,
     nature_of,
 )
 from tasks.pixels import quarter_turns
-from tasks.wanted import Clock, Timeline
+from tasks.wanted import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tasks.decode import CodedStream, Container, Frame, Packet
     from tasks.media import Source
-    from tasks.salvage import Account
 
 # A demuxer that fails this often in a row without giving a packet has nothing more to give.
 MAX_DEMUX_FAULTS = 16
@@ -64,14 +64,6 @@ class Fault:
     reason: str
 
 
-class Shown(NamedTuple):
-    """A frame that came out: its pts in ticks, mended, and whether it is known to be damaged."""
-
-    pts: int
-    frame: Frame
-    is_corrupt: bool
-
-
 class VideoStream:
     """One open video stream, at its start."""
 
@@ -89,9 +81,10 @@ class VideoStream:
         self._codec = self._context.codec.canonical_name
         self._length_size = nal_length_size(self._codec, self._context.extradata)
         base = self._stream.time_base or Fraction(1, 90_000)
-        self._second = round(1 / base)
+        self.second = round(1 / base)
         self._clock = Clock(0, base.numerator, base.denominator)
         self._is_untouched = True
+        self.step = round(self.second / (self._stream.guessed_rate or 25))
 
     @property
     def can_plan(self) -> bool:
@@ -102,6 +95,19 @@ class VideoStream:
             and (self._codec not in ("h264", "hevc") or self._length_size > 0)
             and self._context.field_order in (0, 1)  # unknown or progressive
         )
+
+    @property
+    def promises_frames(self) -> bool:
+        """Whether the container promises a frame of every packet."""
+        return self._container.format.name == MOV and self._stream.frames > 0
+
+    def starts_afresh(self, packet: Packet) -> bool:
+        """Tell whether decoding may start at a packet; always true where only a frame can tell."""
+        return self._codec not in SAY_CLEAN or self._nature(packet).clean
+
+    def is_hollow(self, packet: Packet) -> bool:
+        """Tell whether a packet has a hole of zeros, which no encoder wrote."""
+        return is_hollow(self._codec, memoryview(packet), self._length_size)
 
     def clock(self, start_pts: int) -> Clock:
         """Return the recording clock."""
@@ -165,47 +171,11 @@ class VideoStream:
         except self._damage:
             return None
 
-    def decoded(self, account: Account | None = None) -> Iterator[Shown | Fault]:
-        """Decode everything from here on (see `decode_all`); tell `account` of each packet."""
-        rate = self._stream.guessed_rate or Fraction(25)
-        timeline = Timeline(round(self._second / rate), self._second)
-        promised = self._container.format.name == MOV and self._stream.frames > 0
-        silent: set[int] = set()
-        torn: set[int | None] = set()
-        for packet in chain(self.packets(), [None]):
-            if isinstance(packet, Fault):
-                yield packet
-                continue
-            pts = None if packet is None else _first_of(packet.pts, packet.dts)
-            if packet:
-                if promised and packet.pts is not None and not packet.is_discard:
-                    silent.add(packet.pts)
-                if packet.is_corrupt:
-                    torn.add(pts)
-                if account is not None:
-                    account.packet(
-                        timeline.mended(pts),
-                        clean=self._nature(packet).clean or self._codec not in SAY_CLEAN,
-                        torn=packet.is_corrupt,
-                    )
-            found = self.feed(packet)
-            if found is None:
-                if packet:
-                    silent.discard(packet.pts)
-                    yield Fault(timeline.mended(pts), "undecodable")
-                continue
-            for frame in found:
-                silent.discard(frame.pts)
-                at = _first_of(frame.pts, frame.dts)
-                yield Shown(timeline.place(at), frame, frame.is_corrupt or at in torn)
-                torn.discard(at)
-        yield from (Fault(pts, "no_frame") for pts in sorted(silent))
-
     def entries(self, target: int) -> Iterator[tuple[PacketFacts, Packet] | None]:
         """Yield packets from the last clean keyframe not after `target` (see `tasks/gops.py`)."""
         at, start = target, self._clock.start_pts
         for seconds in SEEK_BACK_S:
-            at = max(start, min(at, target - seconds * self._second))
+            at = max(start, min(at, target - seconds * self.second))
             if at > start or not self._is_untouched:
                 try:
                     self._container.seek(at, stream=self._stream)
@@ -257,10 +227,6 @@ class VideoStream:
             # AVI headers count places where no frame is stored; a shorter index is no index.
             return len(entries)
         return said
-
-
-def _first_of(pts: int | None, dts: int | None) -> int | None:
-    return dts if pts is None else pts
 
 
 def raise_if_storage_failed(error: Exception, source: Source) -> None:
