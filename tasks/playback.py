@@ -41,6 +41,7 @@ class _Playback:
         self._timeline = Timeline(stream.step, stream.second)
         self._silent: set[int] = set()
         self._torn: set[int | None] = set()
+        self._failed: set[int | None] = set()
         self._last_dts: int | None = None
         self._restarts = self._faulty = False
 
@@ -55,10 +56,11 @@ class _Playback:
                 self._note(packet)
             found = self._stream.feed(packet)
             if found is not None:
-                yield from map(self._shown, found)
+                yield from (self._shown(frame) for frame in found if self._is_news(frame))
             elif packet:
                 self._faulty = True
                 self._silent.discard(packet.pts)
+                self._failed.add(_time_of(packet))
                 yield Fault(self._timeline.mended(_time_of(packet)), "undecodable")
         yield from (Fault(pts, "no_frame") for pts in sorted(self._silent))
 
@@ -75,6 +77,14 @@ class _Playback:
         if self._account is not None:
             clean = self._stream.starts_afresh(packet)
             self._account.packet(self._timeline.mended(pts), clean=clean, torn=torn)
+
+    def _is_news(self, frame: Frame) -> bool:
+        """Tell whether a frame has not been reported as a fault already, when its packet failed."""
+        at = _time_of(frame)
+        if at is None or at not in self._failed:
+            return True
+        self._failed.discard(at)
+        return False
 
     def _shown(self, frame: Frame) -> Shown:
         raw = _time_of(frame)

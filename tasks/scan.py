@@ -15,6 +15,7 @@ import numpy as np
 
 from catalog.span import SECOND_NS, Span, merge
 from infra.errors import MediaError
+from tasks.boxes import index_is_lost
 from tasks.decode import Decoded, Fault, Header, Source, decode_all, decoder_build, probe
 from tasks.limits import Limits
 from tasks.media import byte_size
@@ -88,12 +89,12 @@ def scan(source: Source, limits: Limits, *, threads: int = 1) -> Scan:
     """Decode a stream once in full and account for every frame.
 
     Raises:
-        MediaError: the header is refused (see `probe`), or `no_frames`, `limit_bytes`,
-            `limit_frames`, `limit_duration`.
+        MediaError: the header is refused (see `probe`), or `index_lost`, `no_frames`,
+            `limit_bytes`, `limit_frames`, `limit_duration`.
         OSError: the file is not there, may not be read, or its storage fails.
     """
     limits.check_bytes(source.uri, byte_size(source))
-    header = probe(source, max_pixels=limits.pixels)
+    header = _probed(source, limits)
     tally = _Tally()
     account = tally.account
     before: npt.NDArray[np.uint8] | None = None
@@ -139,6 +140,19 @@ def scan_file(item: Work) -> tuple[list[Scan | MediaError], float]:
             streams = result.header.video_streams
             found.append(result)
     return found, time.process_time() - started
+
+
+def _probed(source: Source, limits: Limits) -> Header:
+    try:
+        return probe(source, max_pixels=limits.pixels)
+    except MediaError as refused:
+        if refused.reason == "not_a_video" and index_is_lost(source):
+            raise MediaError(
+                f"{source.uri}: its index was never written or is cut off, and without it no "
+                "frame of an mp4 can be found",
+                reason="index_lost",
+            ) from refused
+        raise
 
 
 def _note(
