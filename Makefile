@@ -45,5 +45,8 @@ bench: $(READY) ## measured ratios: decoding against ffmpeg, the road's busy sha
 	@$(BIN)/python tests/bench/bench_decode.py
 	@$(BIN)/python tests/bench/bench_road.py
 
+fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
+	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560
+
 clean: ## remove the demo's home and caches, keep .venv
 	rm -rf .stillhouse .stillhouse-synthetic .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

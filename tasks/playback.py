@@ -40,7 +40,7 @@ class _Playback:
         self._stream, self._account = stream, account
         self._timeline = Timeline(stream.step, stream.second)
         self._silent: set[int] = set()
-        self._torn: set[int | None] = set()
+        self._torn: dict[int | None, int | None] = {}  # its time, as packets tell it and mended
         self._failed: set[int | None] = set()
         self._last_dts: int | None = None
         self._restarts = self._faulty = False
@@ -61,8 +61,12 @@ class _Playback:
                 self._faulty = True
                 self._silent.discard(packet.pts)
                 self._failed.add(_time_of(packet))
+                self._torn.pop(_time_of(packet), None)
                 yield Fault(self._timeline.mended(_time_of(packet)), "undecodable")
         yield from (Fault(pts, "no_frame") for pts in sorted(self._silent))
+        yield from (
+            Fault(at, "no_frame") for pts, at in self._torn.items() if pts not in self._silent
+        )
 
     def _note(self, packet: Packet) -> None:
         pts, dts = _time_of(packet), packet.dts
@@ -73,7 +77,7 @@ class _Playback:
             self._restarts |= before is not None and dts < before - self._stream.second
         torn = packet.is_corrupt or self._stream.is_hollow(packet)
         if torn:
-            self._torn.add(pts)
+            self._torn[pts] = self._timeline.mended(pts)
         if self._account is not None:
             clean = self._stream.starts_afresh(packet)
             self._account.packet(self._timeline.mended(pts), clean=clean, torn=torn)
@@ -91,7 +95,7 @@ class _Playback:
         at = self._timeline.mended(raw)
         self._silent.discard(raw)
         corrupt = frame.is_corrupt or raw in self._torn
-        self._torn.discard(raw)
+        self._torn.pop(raw, None)
         self._faulty |= corrupt
         last = self._timeline.last
         late = at is not None and last is not None and at <= last

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
+from tasks.holes import Chain
 from tasks.media import (
     PRIMARIES,
     RANGES,
@@ -149,20 +150,23 @@ class VideoStream:
         """Yield the stream's packets; where the container is damaged, a fault, and go on."""
         faults = 0
         self._is_untouched = False
-        while faults < MAX_DEMUX_FAULTS:
-            try:
-                for packet in self._container.demux(self._stream):
-                    # Empty ones would start a flush: the library's own mark of the end, and
-                    # AVI's "show the last frame again".
-                    if packet.size:
-                        faults = 0
-                        yield packet
-            except self._damage as error:
-                raise_if_storage_failed(error, self._source)
-                faults += 1
-                yield Fault(None, "demux_error")
-            else:
-                return
+        with Chain(self._source, self._container.format.name) as chain:
+            while faults < MAX_DEMUX_FAULTS:
+                try:
+                    for packet in self._container.demux(self._stream):
+                        # Empty ones would start a flush: the library's own mark of the end, and
+                        # AVI's "show the last frame again".
+                        if packet.size:
+                            if chain.breaks(packet) and not faults:
+                                yield Fault(None, "demux_error")
+                            faults = 0
+                            yield packet
+                except self._damage as error:
+                    raise_if_storage_failed(error, self._source)
+                    faults += 1
+                    yield Fault(None, "demux_error")
+                else:
+                    return
 
     def feed(self, packet: Packet | None) -> list[Frame] | None:
         """Decode a packet (None: flush); None on a fault. A decoder touches no storage."""
