@@ -159,14 +159,19 @@ def decode_all(
     `account` is told of every packet in decoding order.
 
     Raises:
-        MediaError: as `probe`, and `limit_frames`.
+        MediaError: as `probe`, and `limit_frames`, `limit_pixels`.
         OSError: the storage fails.
     """
     with _opened(source, max_pixels=limits.pixels, threads=threads) as stream:
         pictures = Pictures(VideoReformatter)
         for count, item in enumerate(play(stream, account), start=1):
             limits.check_frames(source.uri, count)
-            yield item if isinstance(item, Fault) else Decoded(item, pictures)
+            if isinstance(item, Fault):
+                yield item
+                continue
+            frame = Decoded(item, pictures)
+            check_pixels(source.uri, *frame.size, limits.pixels)
+            yield frame
 
 
 def sample(
@@ -279,7 +284,9 @@ def _opened(
             raise MediaError(f"{source.uri}: no decoder for its codec", reason="no_decoder")
         if max_pixels is not None:
             check_pixels(source.uri, context.width, context.height, max_pixels)
-            context.options = {"max_pixels": str(max_pixels)}  # they may grow mid-stream
+            # They may grow mid-stream. The decoder counts rows padded to whole vectors, so it is
+            # given room, and frames are measured when they are out.
+            context.options = {"max_pixels": str(2 * max_pixels + (1 << 20))}
         context.thread_count = threads
         context.thread_type = "FRAME" if threads > 1 else "NONE"
         yield VideoStream(source, container, streams, av.error.FFmpegError)
