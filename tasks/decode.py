@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
@@ -18,13 +19,13 @@ from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
-from tasks.gops import plain, planned
 from tasks.limits import Limits, check_pixels
 from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
 from tasks.pixels import Pictures, Scale
 from tasks.playback import Shown, play
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
-from tasks.wanted import Clock, Instants, Within
+from tasks.walk import walk
+from tasks.wanted import Instants, Within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def probe(source: Source, *, max_pixels: int | None = None) -> Header:
 
 
 def decode_all(
-    source: Source, limits: Limits, *, account: Account | None = None, threads: int = 1
+    source: Source, limits: Limits, *, account: Account | None = None
 ) -> Iterator[Decoded | Fault]:
     """Decode a stream in full: every frame in order of presentation, every fault.
 
@@ -156,13 +157,14 @@ def decode_all(
     packet the container flags, is given with `corrupt` set. Where the container promises a frame a
     packet, packets that silently gave none follow as faults at the end. Timestamps that are
     missing are made up, those that run backwards are mended, so that `pts` always grows.
-    `account` is told of every packet in decoding order.
+    `account` is told of every packet in decoding order. One thread decodes: of several, a fault
+    takes along frames that were done.
 
     Raises:
         MediaError: as `probe`, and `limit_frames`, `limit_pixels`.
         OSError: the storage fails.
     """
-    with _opened(source, max_pixels=limits.pixels, threads=threads) as stream:
+    with _opened(source, max_pixels=limits.pixels) as stream:
         pictures = Pictures(VideoReformatter)
         for count, item in enumerate(play(stream, account), start=1):
             limits.check_frames(source.uri, count)
@@ -227,45 +229,15 @@ def _pictured(
     plan: bool,
 ) -> Iterator[Sampled]:
     pictures = Pictures(VideoReformatter)
-    for clock, pts, frame, served in _walk(source, wanted, start_pts, threads=threads, plan=plan):
+    found = walk(partial(_opened, source), wanted, start_pts, threads=threads, plan=plan)
+    for clock, pts, frame, served in found:
         images = {scale.name: pictures.of(frame, scale) for scale in scales}
         yield Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), served, images)
 
 
-def _walk(
-    source: Source, wanted: Instants | Within, start_pts: int, *, threads: int, plan: bool
-) -> Iterator[tuple[Clock, int, Frame, tuple[int, ...]]]:
-    """Walk by plan where that is proven; what the plan leaves over is decoded from the start."""
-    with _opened(source, threads=threads) as stream:
-        clock = stream.clock(start_pts)
-        if plan and stream.can_plan:
-            count, last_ns = 0, None
-            walk = planned(stream, clock, wanted)
-            while True:
-                try:
-                    pts, frame, served = next(walk)
-                except StopIteration as end:
-                    if end.value:
-                        return
-                    break
-                count, last_ns = count + len(served), clock.t_ns(pts)
-                yield clock, pts, frame, served
-            wanted.resume(count, last_ns)
-    # Nothing seeks here: made-up and mended timestamps depend on all that came before.
-    with _opened(source, threads=threads) as stream:
-        shown = (item for item in play(stream) if not isinstance(item, Fault))
-        sound = (
-            (item.pts, item.frame)
-            for item in shown
-            if not item.is_corrupt and item.pts >= start_pts
-        )
-        for pts, frame, served in plain(sound, clock, wanted):
-            yield clock, pts, frame, served
-
-
 @contextmanager
 def _opened(
-    source: Source, *, threads: int = 1, max_pixels: int | None = None
+    source: Source, threads: int = 1, *, max_pixels: int | None = None
 ) -> Iterator[VideoStream]:
     """Open a source's stream, ready to decode."""
     with open_container(source) as container:

@@ -85,7 +85,7 @@ class _Tally:
         self.hashes: list[int] = []
 
 
-def scan(source: Source, limits: Limits, *, threads: int = 1) -> Scan:
+def scan(source: Source, limits: Limits) -> Scan:
     """Decode a stream once in full and account for every frame.
 
     Raises:
@@ -99,7 +99,7 @@ def scan(source: Source, limits: Limits, *, threads: int = 1) -> Scan:
     account = tally.account
     before: npt.NDArray[np.uint8] | None = None
     clock = Clock(0, header.time_base_num, header.time_base_den)
-    for item in decode_all(source, limits, account=account, threads=threads):
+    for item in decode_all(source, limits, account=account):
         if isinstance(item, Fault):
             account.bad(item.pts, item.reason)
         elif item.corrupt:

