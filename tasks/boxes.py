@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.media import byte_size
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,9 +35,9 @@ def index_is_lost(source: Source) -> bool:
 def _names(source: Source) -> Iterator[str]:
     """Yield the names of the top-level boxes, as far as each is where the one before ends."""
     with Path(source.uri).open("rb") as file:
-        at = 0
+        at, whole = 0, byte_size(source)
         for _ in range(MOST_BOXES):
-            if source.size is not None and at >= source.size:
+            if at >= whole:
                 return
             file.seek(source.offset + at)
             head = file.read(16)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tasks.media import byte_size
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -40,7 +42,7 @@ class Chain:
 
     def __init__(self, source: Source, container: str) -> None:
         self._kind = container if container in ("avi", "flv", "matroska,webm") else None
-        self._offset = source.offset
+        self._offset, self._size = source.offset, byte_size(source)
         self._file = Path(source.uri).open("rb") if self._kind else None  # noqa: SIM115
         self._before: tuple[int, int] | None = None
         self._proven = 0
@@ -72,15 +74,35 @@ class Chain:
             return False
         return self._proven >= PROOF
 
+    def breaks_off(self) -> bool:
+        """Tell whether something is lost between the last packet and the end of the file."""
+        if self._file is None or self._before is None or self._proven < PROOF:
+            return False
+        at = self._edge(*self._before)
+        for _ in range(MOST_STEPS):
+            if at >= self._size:
+                return at > self._size + 1  # the last byte of AVI's even sizes may be left out
+            _, following = self._step(at)
+            if following <= at:
+                return True
+            at = following
+        return False
+
+    def _edge(self, pos: int, size: int) -> int:
+        """Return where structure is read on from, of a packet.
+
+        The library's `pos` is of the data in AVI, the tag in FLV, the block's content in Matroska.
+        """
+        return {"avi": pos - 8, "flv": pos, "matroska,webm": pos + 4 + size}[self._kind or ""]
+
     def _leads(self, pos: int, size: int, to: int) -> bool:
         """Tell whether structure leads from a packet to the one whose `pos` is `to`."""
-        # The library's pos: of the data in AVI, the tag in FLV, the block's content in Matroska.
-        at = {"avi": pos - 8, "flv": pos, "matroska,webm": pos + 4 + size}[self._kind or ""]
+        at = self._edge(pos, size)
         for _ in range(MOST_STEPS):
             content, following = self._step(at)
             if at > 0 and (content if self._kind != "flv" else at) == to:
                 return True
-            if following <= at or at > to:
+            if following <= at or following > to:
                 return False
             at = following
         return False

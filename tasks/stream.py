@@ -153,7 +153,7 @@ class VideoStream:
         with Chain(self._source, self._container.format.name) as chain:
             while faults < MAX_DEMUX_FAULTS:
                 try:
-                    for packet in self._container.demux(self._stream):
+                    for packet in self._demuxed():
                         # Empty ones would start a flush: the library's own mark of the end, and
                         # AVI's "show the last frame again".
                         if packet.size:
@@ -166,7 +166,16 @@ class VideoStream:
                     faults += 1
                     yield Fault(None, "demux_error")
                 else:
+                    if chain.breaks_off() and not faults:
+                        yield Fault(None, "demux_error")
                     return
+
+    def _demuxed(self) -> Iterator[Packet]:
+        """Demux; where streams appear on the way, the library stumbles over them at the end."""
+        try:
+            yield from self._container.demux(self._stream)
+        except IndexError:  # PyAV 18.1, in its flush, after the last packet (damaged FLV)
+            return
 
     def feed(self, packet: Packet | None) -> list[Frame] | None:
         """Decode a packet (None: flush); None on a fault. A decoder touches no storage."""

@@ -31,9 +31,11 @@ class Apart:
         self.close()
 
     def scan(self, path: Path, *, pictures: bool = False) -> dict[str, Any]:
-        """Scan a file: `found` holds a scan or refusal a stream, or `lost` says how it died.
+        """Scan a file and return what is said of it.
 
-        With `pictures` each scan holds `good`: [pts, digest] of every frame outside bad spans.
+        `found` holds a scan or refusal a stream, `lost` says how the process died, `raised` what
+        the storage is said to have done. With `pictures` each scan holds `good`: [pts, digest] of
+        every frame outside bad spans.
         """
         if self._process is None:
             self._process = subprocess.Popen(
@@ -86,7 +88,7 @@ def serve() -> None:
         try:
             found, cpu_s = scan_file(("file", Source(request["path"]), limits))
         except OSError as error:
-            print(json.dumps({"storage": type(error).__name__}), flush=True)
+            print(json.dumps({"raised": repr(error)}), flush=True)
             continue
         told = [_told(request, stream, result) for stream, result in enumerate(found)]
         print(json.dumps({"found": told, "cpu_s": cpu_s}), flush=True)

@@ -131,8 +131,8 @@ KINDS = ("flip", "noise", "zeros", "cut", "gap", "splice", "head")
 
 def breaches(answer: dict[str, Any]) -> list[str]:
     """Return how an outcome breaks the law."""
-    if "lost" in answer:
-        return [answer["lost"]]
+    if "found" not in answer:
+        return [str(answer)]
     broken = []
     for scan in answer["found"]:
         if "refused" in scan:
@@ -149,8 +149,8 @@ def breaches(answer: dict[str, Any]) -> list[str]:
 
 def outcome(answer: dict[str, Any]) -> str:
     """Name what became of a file."""
-    if "lost" in answer:
-        return str(answer["lost"])
+    if "found" not in answer:
+        return str(answer.get("lost", "raised"))
     scans = [scan for scan in answer["found"] if "refused" not in scan]
     if not scans:
         return "refused"
@@ -195,8 +195,8 @@ def main() -> int:
 
 
 def _print(table: dict[str, Counter[str]], broken: list[str]) -> None:
-    columns = ("files", "ok", "salvaged", "refused", "decoder_crashed", "decode_timeout", "broken")
-    columns += ("good", "wrong_flip", "wrong_burst", "moved")
+    columns = ("files", "ok", "salvaged", "refused", "raised", "decoder_crashed", "decode_timeout")
+    columns += ("broken", "good", "wrong_flip", "wrong_burst", "moved")
     total: Counter[str] = Counter()
     print(f"{'':44}" + "".join(f"{column:>16}" for column in columns))
     for name, row in table.items():

@@ -44,7 +44,7 @@ def scanned(path: Path) -> tuple[list[int], int]:
     """Return the frames' times in ns from the start of the file's clock, and how many are bad."""
     found = scan(Source(str(path)), Limits(pixels=1 << 24, frames=10_000))
     first_ns = found.start_pts * found.time_base_num * SECOND_NS // found.time_base_den
-    return [first_ns + int(t) for t in found.times_ns], found.frames_bad
+    return [first_ns + int(t) for t in found.signals.times_ns], found.frames_bad
 
 
 def shown(path: Path) -> list[Pixels]:
