@@ -50,5 +50,8 @@ bench-ingest: $(READY) ## the sampling job beside PyAV, Ray Data, Daft, ffmpeg; 
 	@$(BIN)/python tests/bench/bench_ingest.py
 	@$(BIN)/python tests/bench/bench_listing.py
 
+fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
+	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560
+
 clean: ## remove the demo's home and caches, keep .venv
 	rm -rf .stillhouse .stillhouse-synthetic .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

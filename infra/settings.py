@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     )
     max_pixels: int = Field(default=8192 * 8192, gt=0, description="a larger frame is refused")
     max_frames: int = Field(default=50_000_000, gt=0, description="a longer recording is refused")
+    max_seconds: int = Field(
+        default=31 * 86_400, gt=0, description="frames further apart have no true times"
+    )
     scan_timeout_s: float = Field(
         default=3600.0, gt=0, description="deadline of one recording's scan"
     )

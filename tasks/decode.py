@@ -9,6 +9,7 @@ decoding everything.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
@@ -17,11 +18,13 @@ from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
-from tasks.gops import plain, planned
+from tasks.limits import Limits, check_pixels
 from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
+from tasks.playback import Shown, play
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
-from tasks.wanted import Clock, Instants, Sampled, Within
+from tasks.walk import walk
+from tasks.wanted import Instants, Sampled, Within
 
 if TYPE_CHECKING:
     import io
@@ -31,11 +34,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from catalog.span import Span
+    from tasks.salvage import Account
 
 __all__ = [
     "Decoded",
     "Fault",
     "Header",
+    "Limits",
     "Sampled",
     "Scale",
     "Source",
@@ -58,15 +63,20 @@ CodedStream: TypeAlias = av.VideoStream
 
 
 class Decoded:
-    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels."""
+    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels.
 
-    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts")
+    `size` is (width, height) as stored, before any rotation.
+    """
 
-    def __init__(self, frame: Frame, pts: int, pictures: Pictures) -> None:
-        self.pts = pts
+    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts", "size")
+
+    def __init__(self, shown: Shown, pictures: Pictures) -> None:
+        frame = shown.frame
+        self.pts = shown.pts
         self.duration = frame.duration
-        self.corrupt = frame.is_corrupt
+        self.corrupt = shown.is_corrupt
         self.is_key = frame.key_frame
+        self.size = (frame.width, frame.height)
         self._frame = frame
         self._pictures = pictures
 
@@ -124,27 +134,31 @@ def probe(source: Source, *, max_pixels: int | None = None) -> Header:
 
 
 def decode_all(
-    source: Source, *, max_pixels: int, max_frames: int, threads: int = 1
+    source: Source, limits: Limits, *, account: Account | None = None
 ) -> Iterator[Decoded | Fault]:
     """Decode a stream in full: every frame in order of presentation, every fault.
 
-    A damaged packet gives a `Fault` and decoding goes on; a frame the decoder flags is given with
-    `corrupt` set. Where the container promises a frame a packet, packets that silently gave none
-    follow as faults at the end. Timestamps that are missing are made up, those that run backwards
-    are mended, so that `pts` always grows.
+    A damaged packet gives a `Fault` and decoding goes on; a frame that the decoder flags, or whose
+    packet the container flags, is given with `corrupt` set. Where the container promises a frame a
+    packet, packets that silently gave none follow as faults at the end. Timestamps that are
+    missing are made up, those that run backwards are mended, so that `pts` always grows.
+    `account` is told of every packet in decoding order. One thread decodes: of several, a fault
+    takes along frames that were done.
 
     Raises:
-        MediaError: as `probe`, and `limit_frames`.
+        MediaError: as `probe`, and `limit_frames`, `limit_pixels`.
         OSError: the storage fails.
     """
-    with _opened(source, max_pixels=max_pixels, threads=threads) as stream:
+    with _opened(source, max_pixels=limits.pixels) as stream:
         pictures = Pictures(VideoReformatter)
-        for count, item in enumerate(stream.decoded()):
-            if count >= max_frames:
-                raise MediaError(
-                    f"{source.name} has more than {max_frames} frames", reason="limit_frames"
-                )
-            yield item if isinstance(item, Fault) else Decoded(item[1], item[0], pictures)
+        for count, item in enumerate(play(stream, account), start=1):
+            limits.check_frames(source.name, count)
+            if isinstance(item, Fault):
+                yield item
+                continue
+            frame = Decoded(item, pictures)
+            check_pixels(source.name, *frame.size, limits.pixels)
+            yield frame
 
 
 def sample(
@@ -213,9 +227,9 @@ def keyframes(
 
 def _flagged(stream: VideoStream) -> Iterator[tuple[int, Frame]]:
     """Decode everything and yield what the decoder calls a keyframe."""
-    for item in stream.decoded():
-        if not isinstance(item, Fault) and item[1].key_frame:
-            yield item
+    for item in play(stream):
+        if not isinstance(item, Fault) and item.frame.key_frame and not item.is_corrupt:
+            yield item.pts, item.frame
 
 
 def _pictured(
@@ -228,41 +242,15 @@ def _pictured(
     plan: bool,
 ) -> Iterator[Sampled]:
     pictures = Pictures(VideoReformatter)
-    for clock, pts, frame, served in _walk(source, wanted, start_pts, threads=threads, plan=plan):
+    found = walk(partial(_opened, source), wanted, start_pts, threads=threads, plan=plan)
+    for clock, pts, frame, served in found:
         images = {scale.name: pictures.of(frame, scale) for scale in scales}
         yield Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), served, images)
 
 
-def _walk(
-    source: Source, wanted: Instants | Within, start_pts: int, *, threads: int, plan: bool
-) -> Iterator[tuple[Clock, int, Frame, tuple[int, ...]]]:
-    """Walk by plan where that is proven; what the plan leaves over is decoded from the start."""
-    with _opened(source, threads=threads) as stream:
-        clock = stream.clock(start_pts)
-        if plan and stream.can_plan:
-            count, last_ns = 0, None
-            walk = planned(stream, clock, wanted)
-            while True:
-                try:
-                    pts, frame, served = next(walk)
-                except StopIteration as end:
-                    if end.value:
-                        return
-                    break
-                count, last_ns = count + len(served), clock.t_ns(pts)
-                yield clock, pts, frame, served
-            wanted.resume(count, last_ns)
-    # Nothing seeks here: made-up and mended timestamps depend on all that came before.
-    with _opened(source, threads=threads) as stream:
-        good = (item for item in stream.decoded() if not isinstance(item, Fault))
-        sound = ((pts, frame) for pts, frame in good if not frame.is_corrupt and pts >= start_pts)
-        for pts, frame, served in plain(sound, clock, wanted):
-            yield clock, pts, frame, served
-
-
 @contextmanager
 def _opened(
-    source: Source, *, threads: int = 1, max_pixels: int | None = None
+    source: Source, threads: int = 1, *, max_pixels: int | None = None
 ) -> Iterator[VideoStream]:
     """Open a source's stream, ready to decode."""
     with open_container(source) as container:
@@ -280,13 +268,10 @@ def _opened(
         if context is None:
             raise MediaError(f"{source.name}: no decoder for its codec", reason="no_decoder")
         if max_pixels is not None:
-            if context.width * context.height > max_pixels:
-                raise MediaError(
-                    f"{source.name}: frames of {context.width}x{context.height} are larger than "
-                    f"{max_pixels} pixels",
-                    reason="limit_pixels",
-                )
-            context.options = {"max_pixels": str(max_pixels)}  # they may grow mid-stream
+            check_pixels(source.name, context.width, context.height, max_pixels)
+            # They may grow mid-stream. The decoder counts rows padded to whole vectors, so it is
+            # given room, and frames are measured when they are out.
+            context.options = {"max_pixels": str(2 * max_pixels + (1 << 20))}
         context.thread_count = threads
         context.thread_type = "FRAME" if threads > 1 else "NONE"
         yield VideoStream(source, container, streams, av.error.FFmpegError)

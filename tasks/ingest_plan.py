@@ -90,5 +90,6 @@ def refusing_digest(settings: Settings) -> str:
         str(settings.max_ratio),
         settings.max_pixels,
         settings.max_frames,
+        settings.max_seconds,
     )
     return ids.digest("refusing", *limits, str(settings.scan_timeout_s), decoder_build())

@@ -22,6 +22,9 @@ PLANNED_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg
 _H264_SLICES, _H264_IDR, _H264_SEI = frozenset({1, 2, 3, 4, 5}), 5, 6
 _SEI_RECOVERY_POINT = 6
 _HEVC_LEADING, _HEVC_IRAP, _HEVC_VCL = range(6, 10), range(16, 24), range(32)
+# Codecs that escape runs of zeros or code arithmetically.
+_NEVER_HOLLOW = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4"})
+_HOLE = bytes(32)
 _MPEG4_VOP = b"\x00\x00\x01\xb6"
 
 
@@ -123,6 +126,17 @@ def nature_of(codec: str, data: bytes | memoryview, length_size: int, *, key: bo
     if codec == "mpeg4":
         return _mpeg4(bytes(data), key=key)
     return Nature(key, key)
+
+
+def is_hollow(codec: str, data: bytes | memoryview, length_size: int) -> bool:
+    """Tell whether a packet has a hole: so many zeros in a row as its codec never writes (4 us).
+
+    Unwritten blocks of a broken download or a lost disk read as zeros, and arithmetic decoders go
+    through them without a word. Where start codes part the units, zeros may lie between them.
+    """
+    if codec not in _NEVER_HOLLOW or (codec in ("h264", "hevc") and not length_size):
+        return False
+    return _HOLE in bytes(data)
 
 
 def _h264(data: bytes | memoryview, length_size: int, *, key: bool) -> Nature:

@@ -25,7 +25,7 @@ from catalog.schemas.recordings import RECORDINGS
 from infra.errors import ArchiveUnreadableError, MediaError
 from infra.observability import Bar, log_facts, progress
 from infra.ray_cluster import Finished, connect, map_isolated
-from tasks.decode import decoder_build
+from tasks.decode import Limits, decoder_build
 from tasks.media import fingerprint
 from tasks.scanner import ScanWork, scan_file
 
@@ -146,13 +146,19 @@ class _Reader:
             )
         }
         settings = self._run.settings
+        limits = Limits(
+            file_bytes=settings.max_file_bytes,
+            pixels=settings.max_pixels,
+            frames=settings.max_frames,
+            seconds=settings.max_seconds,
+        )
         for member in read:
             if member["file_id"] in known or member["file_id"] in self._seen:
                 self._bar.advance(1)
                 continue
             self._seen.add(member["file_id"])
             source = self._plan.source(member)
-            yield ScanWork(member, source, settings.max_pixels, settings.max_frames)
+            yield ScanWork(member, source, limits)
 
     def _read(self, page: list[tuple[Member, Future[str]]]) -> Iterator[tuple[Member, str]]:
         for member, future in page:

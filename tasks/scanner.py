@@ -16,7 +16,7 @@ from tasks.scan import Scan, scan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tasks.decode import Source
+    from tasks.decode import Limits, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,7 @@ class ScanWork:
 
     member: Mapping[str, Any]
     source: Source
-    max_pixels: int
-    max_frames: int
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def scan_file(work: ScanWork) -> Scanned:
         while len(found) < streams:
             source = replace(work.source, stream=len(found))
             try:
-                result = scan(source, max_pixels=work.max_pixels, max_frames=work.max_frames)
+                result = scan(source, work.limits)
             except MediaError as refused:
                 found.append(refused)
             else:

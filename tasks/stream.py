@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
+from tasks.holes import Chain
 from tasks.media import (
     PRIMARIES,
     RANGES,
@@ -26,11 +27,12 @@ from tasks.packets import (
     PLANNED_CONTAINERS,
     Nature,
     PacketFacts,
+    is_hollow,
     nal_length_size,
     nature_of,
 )
 from tasks.pixels import quarter_turns
-from tasks.wanted import Clock, Timeline
+from tasks.wanted import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +48,8 @@ PROBE_PACKETS = 64
 # lands on none; the start at last (intra-refresh recordings have one clean keyframe only).
 SEEK_BACK_S = (0, 0, 2, 16, 1 << 40)
 
+# Codecs whose packets themselves say whether decoding may start at them.
+SAY_CLEAN = frozenset({"h264", "hevc"})
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # Demuxers say these of damaged contents too: then the storage itself is asked.
 STORAGE_ERRORS = frozenset(
@@ -78,9 +82,10 @@ class VideoStream:
         self._codec = self._context.codec.canonical_name
         self._length_size = nal_length_size(self._codec, self._context.extradata)
         base = self._stream.time_base or Fraction(1, 90_000)
-        self._second = round(1 / base)
+        self.second = round(1 / base)
         self._clock = Clock(0, base.numerator, base.denominator)
         self._is_untouched = True
+        self.step = round(self.second / (self._stream.guessed_rate or 25))
 
     @property
     def can_plan(self) -> bool:
@@ -91,6 +96,19 @@ class VideoStream:
             and (self._codec not in ("h264", "hevc") or self._length_size > 0)
             and self._context.field_order in (0, 1)  # unknown or progressive
         )
+
+    @property
+    def promises_frames(self) -> bool:
+        """Whether the container promises a frame of every packet."""
+        return self._container.format.name == MOV and self._stream.frames > 0
+
+    def starts_afresh(self, packet: Packet) -> bool:
+        """Tell whether decoding may start at a packet; always true where only a frame can tell."""
+        return self._codec not in SAY_CLEAN or self._nature(packet).clean
+
+    def is_hollow(self, packet: Packet) -> bool:
+        """Tell whether a packet has a hole of zeros, which no encoder wrote."""
+        return is_hollow(self._codec, memoryview(packet), self._length_size)
 
     def clock(self, start_pts: int) -> Clock:
         """Return the recording clock."""
@@ -132,20 +150,32 @@ class VideoStream:
         """Yield the stream's packets; where the container is damaged, a fault, and go on."""
         faults = 0
         self._is_untouched = False
-        while faults < MAX_DEMUX_FAULTS:
-            try:
-                for packet in self._container.demux(self._stream):
-                    # Empty ones would start a flush: the library's own mark of the end, and
-                    # AVI's "show the last frame again".
-                    if packet.size:
-                        faults = 0
-                        yield packet
-            except self._damage as error:
-                raise_if_storage_failed(error, self._source)
-                faults += 1
-                yield Fault(None, "demux_error")
-            else:
-                return
+        with Chain(self._source, self._container.format.name) as chain:
+            while faults < MAX_DEMUX_FAULTS:
+                try:
+                    for packet in self._demuxed():
+                        # Empty ones would start a flush: the library's own mark of the end, and
+                        # AVI's "show the last frame again".
+                        if packet.size:
+                            if chain.breaks(packet) and not faults:
+                                yield Fault(None, "demux_error")
+                            faults = 0
+                            yield packet
+                except self._damage as error:
+                    raise_if_storage_failed(error, self._source)
+                    faults += 1
+                    yield Fault(None, "demux_error")
+                else:
+                    if chain.breaks_off() and not faults:
+                        yield Fault(None, "demux_error")
+                    return
+
+    def _demuxed(self) -> Iterator[Packet]:
+        """Demux; where streams appear on the way, the library stumbles over them at the end."""
+        try:
+            yield from self._container.demux(self._stream)
+        except IndexError:  # PyAV 18.1, in its flush, after the last packet (damaged FLV)
+            return
 
     def feed(self, packet: Packet | None) -> list[Frame] | None:
         """Decode a packet (None: flush); None on a fault. A decoder touches no storage."""
@@ -154,34 +184,11 @@ class VideoStream:
         except self._damage:
             return None
 
-    def decoded(self) -> Iterator[tuple[int, Frame] | Fault]:
-        """Decode everything from here on (see `decode_all`)."""
-        rate = self._stream.guessed_rate or Fraction(25)
-        timeline = Timeline(round(self._second / rate), self._second)
-        silent: set[int] = set()
-        promised = self._container.format.name == MOV and self._stream.frames > 0
-        for packet in chain(self.packets(), [None]):
-            if isinstance(packet, Fault):
-                yield packet
-                continue
-            if promised and packet and packet.pts is not None and not packet.is_discard:
-                silent.add(packet.pts)
-            found = self.feed(packet)
-            if found is None:
-                if packet:
-                    silent.discard(packet.pts)
-                    yield Fault(packet.pts, "undecodable")
-                continue
-            for frame in found:
-                silent.discard(frame.pts)
-                yield timeline.place(frame.dts if frame.pts is None else frame.pts), frame
-        yield from (Fault(pts, "no_frame") for pts in sorted(silent))
-
     def entries(self, target: int) -> Iterator[tuple[PacketFacts, Packet] | None]:
         """Yield packets from the last clean keyframe not after `target` (see `tasks/gops.py`)."""
         at, start = target, self._clock.start_pts
         for seconds in SEEK_BACK_S:
-            at = max(start, min(at, target - seconds * self._second))
+            at = max(start, min(at, target - seconds * self.second))
             if at > start or not self._is_untouched:
                 try:
                     self._container.seek(at, stream=self._stream)
@@ -209,7 +216,7 @@ class VideoStream:
             if isinstance(packet, Fault) or packet.pts is None:
                 continue
             nature = self._nature(packet)
-            if not (nature.clean and nature.is_shown):
+            if not (nature.clean and nature.is_shown) or packet.is_discard:
                 continue
             # Each by itself: what came before a plain I picture would pass for its past.
             found = self.feed(packet), self.feed(None)
@@ -219,23 +226,23 @@ class VideoStream:
 
     def _facts(self) -> Iterator[tuple[PacketFacts, Packet] | None]:
         for packet in self.packets():
-            if isinstance(packet, Fault) or packet.pts is None:
+            if isinstance(packet, Fault) or packet.pts is None or packet.is_corrupt:
                 yield None
                 return
-            yield PacketFacts(packet.pts, self._nature(packet)), packet
+            nature = self._nature(packet)
+            if packet.is_discard:
+                nature = nature._replace(is_shown=False)
+            yield PacketFacts(packet.pts, nature), packet
 
     def _nature(self, packet: Packet) -> Nature:
-        nature = nature_of(
-            self._codec, memoryview(packet), self._length_size, key=packet.is_keyframe
-        )
-        return nature._replace(is_shown=False) if packet.is_discard else nature
+        return nature_of(self._codec, memoryview(packet), self._length_size, key=packet.is_keyframe)
 
     def _first_frame(self) -> Frame | None:
         for packet in islice(self.packets(), PROBE_PACKETS):
             if isinstance(packet, Fault):
                 continue
             if packet.has_sidedata("encryption_info"):
-                raise MediaError(f"{self._source.uri} is encrypted", reason="encrypted")
+                raise MediaError(f"{self._source.name} is encrypted", reason="encrypted")
             found = self.feed(packet)
             if found:
                 return found[0]

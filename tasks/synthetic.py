@@ -100,7 +100,7 @@ def _recordings(spec: ArchiveSpec) -> Iterator[RecordingTruth]:
     yield replace(sound, beeps_ns=beeps)
     yield replace(_recording("truncated.mp4", spec, _CUT_OFF, still), intact=count // 2)
     unfinished = _recording("unfinished.mp4", spec, _CUT_OFF, still)
-    yield replace(unfinished, readable=False, intact=0, reason="not_a_video")
+    yield replace(unfinished, readable=False, intact=0, reason="index_lost")
     yield RecordingTruth("empty.mp4", "empty", readable=False, reason="empty_file")
     yield RecordingTruth("notes.mp4", "notes", readable=False, reason="not_a_video")
 

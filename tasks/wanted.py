@@ -164,6 +164,15 @@ class Timeline:
         self._last: int | None = None
         self._shift = 0
 
+    @property
+    def last(self) -> int | None:
+        """The time given last; None before the first."""
+        return self._last
+
+    def mended(self, pts: int | None) -> int | None:
+        """Return where a timestamp lies by what is known so far; it need not be the next one."""
+        return None if pts is None else pts + self._shift
+
     def place(self, pts: int | None) -> int:
         """Return the time of the next frame in ticks, greater than all before."""
         last = self._last

@@ -24,6 +24,7 @@ from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
 from tasks.decode import Scale, Source, frames, probe
 from tasks.duplicates import LEAST_MOTION, Duplicate, Footage, compare
+from tasks.limits import Limits
 from tasks.lookalikes import candidates, share_pictures
 from tasks.motion import compare_motion
 from tasks.mux import write_video
@@ -45,7 +46,7 @@ PIECE_NS, LEAST_NS, MOST_PIECES = 6 * SECOND_NS, 3 * SECOND_NS // 2, 12
 WIDTH = 400
 # An offset further from the truth than this is counted as not found.
 OFFSET_NS = 160_000_000
-SCAN = {"max_pixels": 1 << 26, "max_frames": 10_000}
+SCAN = Limits(pixels=1 << 26, frames=10_000)
 FAST, SMALL = {"preset": "ultrafast", "crf": "20"}, {"preset": "veryfast", "crf": "33"}
 
 
@@ -70,7 +71,7 @@ def pieces(path: Path, stream: int) -> Iterator[Piece]:
     header = probe(source)
     width = min(WIDTH, header.width // 2 * 2)
     size = (width, round(width * header.height / header.width / 2) * 2)
-    whole = scan(source, **SCAN)
+    whole = scan(source, SCAN)
     count = min(MOST_PIECES, max(1, whole.duration_ns // PIECE_NS))
     for k in range(count):
         span = Span(k * PIECE_NS, (k + 1) * PIECE_NS)
@@ -144,7 +145,7 @@ def encoded(
     path = folder / "piece.mp4"
     timed = zip(pictures, (times - times[0]).tolist(), strict=True)
     write_video(path, timed, rate=30, **how)
-    found = scan(Source(str(path)), **SCAN)
+    found = scan(Source(str(path)), SCAN)
     return Footage(name, found.duration_ns, found.hashes, found.signals)
 
 
@@ -259,7 +260,7 @@ def print_other_times(folder: Path) -> None:
     """Compare windows of many lengths and starts of long films of one fixed camera each."""
     print(f"\n{'windows of one fixed camera':<34}{'seconds':>8}{'pairs':>8}{'found':>8}")
     for path in sorted(folder.glob("*-detection.mp4")):
-        whole = scan(Source(str(path)), **SCAN)
+        whole = scan(Source(str(path)), SCAN)
         for seconds, phases in ((3, 4), (5, 4), (8, 4), (15, 3)):
             pairs = found = 0
             for phase in range(phases):

@@ -24,6 +24,7 @@ from infra.settings import load_settings
 from models import weights
 from models.superresolution import SuperResolution
 from tasks.decode import Source
+from tasks.limits import Limits
 from tasks.presets import MODEL_NAME
 from tasks.scan import scan
 from tasks.splits import HELDOUT, TRAIN
@@ -219,7 +220,7 @@ def test_generations_keep_the_sources_timing_and_say_how_good_they_are(road: Roa
         one = road.truth.recordings[row["member"]]
         span = row["sources"][0]
         shown = [t for t in one.times_ns if span["start_ns"] <= t < span["end_ns"]]
-        found = scan(Source(row["uri"]), max_pixels=1 << 24, max_frames=1000)
+        found = scan(Source(row["uri"]), Limits(pixels=1 << 24, frames=1000))
         assert found.frames_decoded == row["frames"] == len(shown)
         assert np.diff(found.signals.times_ns) == pytest.approx(np.diff(shown), abs=1_000_000)
         assert row["model_digest"] == registry.champion(road.settings, MODEL_NAME).digest

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from catalog.span import SECOND_NS, Span
 from tasks.decode import Source
 from tasks.duplicates import Duplicate, Footage, compare, find_duplicates
+from tasks.limits import Limits
 from tasks.mux import write_video
 from tasks.scan import scan
 from tasks.signals import NAMES, Signals
@@ -58,7 +59,7 @@ def footage(folder: Path, name: str, frames: Frames, rate: int = RATE, crf: int 
 
 def scanned(path: Path, name: str) -> Footage:
     """Scan a file; the signals come as the catalog stores them."""
-    found = scan(Source(str(path)), max_pixels=1 << 26, max_frames=10_000)
+    found = scan(Source(str(path)), Limits(pixels=1 << 26, frames=10_000))
     return Footage(name, found.duration_ns, found.hashes, Signals.unpack(found.signals.pack()))
 
 
@@ -189,7 +190,7 @@ def test_two_streams_of_one_film_are_found() -> None:
     path = DATA / "single/nasa_13013.mp4"
     streams = []
     for stream in (0, 1):
-        found = scan(Source(str(path), stream=stream), max_pixels=1 << 26, max_frames=10_000)
+        found = scan(Source(str(path), stream=stream), Limits(pixels=1 << 26, frames=10_000))
         streams.append(Footage(f"s{stream}", found.duration_ns, found.hashes, found.signals))
     found = compare(*streams)
     assert found is not None

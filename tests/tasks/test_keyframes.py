@@ -10,6 +10,7 @@ import pytest
 
 from catalog.span import SECOND_NS
 from tasks.decode import Sampled, Scale, Source, decode_all, keyframes
+from tasks.limits import Limits
 from tasks.mux import write_video
 from tasks.stream import VideoStream
 
@@ -69,7 +70,7 @@ def written(folder: Path, case: Case) -> Source:
 
 def plain(source: Source) -> list[tuple[int, bytes]]:
     """Return the pts and luma of what a full decode calls keyframes."""
-    every = decode_all(source, max_pixels=1 << 20, max_frames=COUNT)
+    every = decode_all(source, Limits(pixels=1 << 20, frames=COUNT))
     return [
         (item.pts, item.luma(WIDTH, HEIGHT).tobytes())
         for item in every

@@ -14,6 +14,7 @@ import pytest
 from catalog.span import SECOND_NS, Span
 from infra.errors import DiskFullError
 from tasks.decode import Scale, Source, frames, probe
+from tasks.limits import Limits
 from tasks.mux import AudioCopy, Sound, Written, write_still, write_video
 from tasks.scan import scan
 
@@ -41,14 +42,14 @@ def moving() -> list[Pixels]:
 
 def scanned(path: Path) -> tuple[list[int], int]:
     """Return the frames' times in ns from the start of the file's clock, and how many are bad."""
-    found = scan(Source(str(path)), max_pixels=1 << 24, max_frames=10_000)
+    found = scan(Source(str(path)), Limits(pixels=1 << 24, frames=10_000))
     first_ns = found.start_pts * found.time_base_num * SECOND_NS // found.time_base_den
     return [first_ns + int(t) for t in found.signals.times_ns], found.frames_bad
 
 
 def shown(path: Path) -> list[Pixels]:
     """Return the frames as displayed."""
-    start_pts = scan(Source(str(path)), max_pixels=1 << 24, max_frames=10_000).start_pts
+    start_pts = scan(Source(str(path)), Limits(pixels=1 << 24, frames=10_000)).start_pts
     span = Span(0, 3600 * SECOND_NS)
     found = frames(Source(str(path)), span, (FULL,), start_pts=start_pts)
     return [frame.images["full"] for frame in found]
@@ -276,7 +277,7 @@ def test_sound_that_mp4_players_may_not_know_is_encoded_anew(
     if not (SAMPLES / name).exists():
         pytest.skip(f"real footage is absent: {SAMPLES / name}")
     source = Source(str(SAMPLES / name))
-    found = scan(source, max_pixels=1 << 24, max_frames=1000)
+    found = scan(source, Limits(pixels=1 << 24, frames=1000))
     span = Span(0, min(found.duration_ns, 80_000_000))
     audio = AudioCopy(source, span, found.start_pts)
     written = write_video(tmp_path / "one.mp4", moving[:2], rate=RATE, audio=audio)

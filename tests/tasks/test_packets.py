@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.packets import Nature, PacketFacts, leans_back, nal_length_size, nature_of, select
+from tasks.packets import (
+    Nature,
+    PacketFacts,
+    is_hollow,
+    leans_back,
+    nal_length_size,
+    nature_of,
+    select,
+)
 
 KEY = Nature(clean=True, resets=True)
 
@@ -199,3 +207,12 @@ def test_the_length_size_comes_from_the_decoder_record() -> None:
     assert nal_length_size("hevc", b"\x01" + b"\x00" * 20 + b"\x03") == 4
     assert nal_length_size("h264", b"\x00\x00\x00\x01") == 0
     assert nal_length_size("h264", None) == 0
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp8", "vp9", "av1", "mpeg4"])
+def test_a_hole_of_zeros_is_seen_where_no_encoder_leaves_one(codec: str) -> None:
+    """32 zeros in a row are a hole; 31 are not, nor are zeros between units with start codes."""
+    assert is_hollow(codec, b"\x01" + bytes(32) + b"\x01", 4)
+    assert not is_hollow(codec, b"\x01" + bytes(31) + b"\x01", 4)
+    assert is_hollow(codec, bytes(40), 0) == (codec not in ("h264", "hevc"))
+    assert not is_hollow("ffv1", bytes(40), 0)

@@ -12,6 +12,7 @@ import pytest
 from catalog.span import SECOND_NS
 from infra.errors import MediaError
 from tasks.decode import Source
+from tasks.limits import Limits
 from tasks.mux import write_video
 from tasks.scan import Scan, difference_hash, scan
 
@@ -48,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scanned(path: Path) -> Scan:
     """Scan a file with room to spare."""
-    return scan(Source(str(path)), max_pixels=1 << 26, max_frames=100_000)
+    return scan(Source(str(path)), Limits(pixels=1 << 26, frames=100_000))
 
 
 def test_a_sound_recording_is_measured_as_it_is(whole: Path) -> None:

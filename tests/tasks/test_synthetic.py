@@ -14,6 +14,7 @@ from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
 from tasks.decode import Scale, Source, frames
 from tasks.layout import places
+from tasks.limits import Limits
 from tasks.scan import Scan, scan
 from tasks.synthetic import ArchiveSpec, Truth, write_archive, write_truth_json
 from tasks.world import Camera, World
@@ -43,7 +44,7 @@ def psnr(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> float:
 
 def scanned(truth: Truth, member: str) -> Scan:
     """Decode one file of the archive in full."""
-    return scan(Source(str(truth.folder / member)), max_pixels=1 << 24, max_frames=10_000)
+    return scan(Source(str(truth.folder / member)), Limits(pixels=1 << 24, frames=10_000))
 
 
 @pytest.mark.parametrize("member", ["take_1/cam01.mp4", "take_2/cam02.mp4", "bframes.mp4"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.decode import Decoded, Source, decode_all
+from tasks.limits import Limits
 from tasks.media import fingerprint
 from tasks.mux import write_video
 
@@ -40,7 +41,7 @@ class Footage:
 
 def pictures(source: Source) -> list[tuple[int, bytes]]:
     """Return the time and luma of every frame."""
-    found = decode_all(source, max_pixels=1 << 20, max_frames=100)
+    found = decode_all(source, Limits(pixels=1 << 20, frames=100))
     return [
         (frame.pts, frame.luma(48, 32).tobytes()) for frame in found if isinstance(frame, Decoded)
     ]

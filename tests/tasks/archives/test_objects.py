@@ -24,6 +24,7 @@ from tasks.archives.kinds import members, open_to_list
 from tasks.archives.objects import Location, file_system, open_object, parse
 from tasks.archives.reading import BLOCK_BYTES, KEPT_BLOCKS
 from tasks.decode import Source, open_container, probe
+from tasks.limits import Limits
 from tasks.media import fingerprint, open_bytes, read_through
 from tasks.scan import scan
 
@@ -84,7 +85,7 @@ def test_a_prefix_lists_and_reads_as_a_folder(footage: Footage, prefix: str) -> 
         assert entry.mtime_ns > footage.path(member).stat().st_mtime_ns
         footage.require_equal(entry, member)
         assert probe(entry.source) == probe(Source(str(footage.path(member))))
-        found = scan(entry.source, max_pixels=1 << 20, max_frames=100)
+        found = scan(entry.source, Limits(pixels=1 << 20, frames=100))
         assert (found.frames_decoded, found.frames_bad) == (12, 0)
         read_through(entry.source)
 
