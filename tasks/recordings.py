@@ -25,7 +25,7 @@ from infra.ray_cluster import Finished, connect, map_isolated
 from tasks.archive import Entry, archive_uri, list_archive, require_entries
 from tasks.decode import decoder_build
 from tasks.scan import Scan, scan_file
-from tasks.shots import find_cuts
+from tasks.shots import find_boundaries
 
 if TYPE_CHECKING:
     from tasks.run_record import FlowRun
@@ -195,6 +195,7 @@ def _recording(
     file_id: str, stream: int, entry: Entry, found: Scan, run: FlowRun
 ) -> dict[str, Any]:
     header = found.header
+    boundaries = find_boundaries(found.signals, found.bad_spans)
     return {
         "recording_id": ids.recording_id(file_id, stream),
         "file_id": file_id,
@@ -226,7 +227,8 @@ def _recording(
         "bad_spans": [
             {"start_ns": span.start_ns, "end_ns": span.end_ns} for span in found.bad_spans
         ],
-        "cuts_ns": find_cuts(found.signals.times_ns, found.signals.change),
+        "cuts_ns": [one.t_ns for one in boundaries],
+        "cut_kinds": [one.kind for one in boundaries],
         "reason": found.reason,
         "has_audio": header.has_audio,
         "signals": found.signals.pack(),

@@ -77,10 +77,16 @@ def test_recordings_have_the_frames_that_were_written(road: Road) -> None:
 
 
 def test_cuts_are_found_where_they_are_and_nowhere_else(road: Road) -> None:
-    """Every hard cut is found at its frame; moving cameras and objects give none."""
-    for row in ask(road, "select member, cuts_ns from recordings"):
-        expected = road.truth.recordings[row["member"]].cuts_ns
-        assert row["cuts_ns"] == pytest.approx(list(expected), abs=1_000_000), row["member"]
+    """Every cut, fade and dissolve is found as such; moving cameras, objects, flashes give none."""
+    for row in ask(road, "select member, cuts_ns, cut_kinds from recordings"):
+        told = road.truth.recordings[row["member"]]
+        assert row["cut_kinds"] == [kind for _, kind in told.boundaries], row["member"]
+        for t_ns, kind, (expected, _) in zip(
+            row["cuts_ns"], row["cut_kinds"], told.boundaries, strict=True
+        ):
+            # What is gradual has its middle within a frame.
+            slack = 1_000_000 if kind == "cut" else told.times_ns[1]
+            assert t_ns == pytest.approx(expected, abs=slack), row["member"]
 
 
 def test_cameras_of_one_folder_are_one_session(road: Road) -> None:
