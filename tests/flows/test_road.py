@@ -220,7 +220,7 @@ def test_generations_keep_the_sources_timing_and_say_how_good_they_are(road: Roa
         shown = [t for t in one.times_ns if span["start_ns"] <= t < span["end_ns"]]
         found = scan(Source(row["uri"]), max_pixels=1 << 24, max_frames=1000)
         assert found.frames_decoded == row["frames"] == len(shown)
-        assert np.diff(found.times_ns) == pytest.approx(np.diff(shown), abs=1_000_000)
+        assert np.diff(found.signals.times_ns) == pytest.approx(np.diff(shown), abs=1_000_000)
         assert row["model_digest"] == registry.champion(road.settings, MODEL_NAME).digest
         quality = json.loads(row["quality"])
         assert quality["psnr_y"] > 20
