@@ -1,8 +1,8 @@
 """Work on Ray: items each in its own process, one long stream, batches through actors.
 
 Starts a local Ray or joins the cluster of the settings; reads and writes nothing else. A worker
-that dies costs the items it had in hand, which come back as `Lost`; the job goes on. What the work
-itself raises is raised here as it was, not wrapped.
+that dies costs the items it had in hand, which are tried again or come back as `Lost`; the job
+goes on. What the work itself raises is raised here as it was, not wrapped.
 """
 
 from __future__ import annotations
