@@ -1,8 +1,8 @@
 """Work on Ray: items each in its own process, one long stream, batches through actors.
 
 Starts a local Ray or joins the cluster of the settings; reads and writes nothing else. A worker
-that dies costs the items it had in hand, which come back as `Lost`; the job goes on. What the work
-itself raises is raised here as it was, not wrapped.
+that dies costs the items it had in hand, which are tried again or come back as `Lost`; the job
+goes on. What the work itself raises is raised here as it was, not wrapped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,7 @@ from infra.ray_outcomes import (
     Lost,
     deaths,
     fitting_cpus,
+    is_machine_lost,
     raise_cause,
     reason_of,
 )
@@ -129,12 +131,17 @@ def map_isolated(
     *,
     timeout_s: float,
     concurrency: int,
+    attempts: int = 2,
 ) -> Iterator[Finished[T, R] | Lost[T]]:
     """Run `function(item)` for every item, each alone in a process, `concurrency` at once.
 
     A process that works on an item for `timeout_s` is killed by the kernel (also one that hangs in
-    native code and holds the interpreter's lock): `Lost(item, "decode_timeout")`. One that dies is
-    `Lost(item, "decoder_crashed")`. Waiting for a free core does not count. In no order.
+    native code and holds the interpreter's lock): `Lost(item, "decode_timeout")`. Waiting for a
+    free core does not count. In no order.
+
+    One that dies may have been killed by somebody else, or for its neighbour's memory: its item is
+    tried again after all others, with nothing beside it, and only one that has lost `attempts`
+    processes is `Lost(item, "decoder_crashed")`. So a file that does crash costs two processes.
 
     Raises:
         Exception: whatever `function` raises.
@@ -142,56 +149,96 @@ def map_isolated(
     import ray
 
     task = ray.remote(_run_alone).options(num_cpus=1, max_retries=0, num_returns="streaming")
-    rest = (_Alone(item) for item in items)
+    rest = (_Alone(item, timeout_s, attempts) for item in items)
+    again: deque[_Alone[T]] = deque()
     running: dict[Any, _Alone[T]] = {}
+
+    def start(one: _Alone[T]) -> None:
+        running[task.remote(function, one.item, timeout_s)] = one
+
     try:
         while True:
             for one in islice(rest, concurrency - len(running)):
-                running[task.remote(function, one.item, timeout_s)] = one
+                start(one)
+            if again and not running:
+                start(again.popleft())
             if not running:
                 return
             (produced,), _ = ray.wait(list(running), num_returns=1)
             one = running[produced]
-            try:
-                value = ray.get(next(produced))
-            except ray.exceptions.RayTaskError as error:
-                raise_cause(error)
-            except deaths() as death:
-                del running[produced]
-                if one.may_move(death):
-                    running[task.remote(function, one.item, timeout_s)] = one
-                else:
-                    yield one.lost(death, timeout_s)
+            value, death = _outcome(produced)
+            if death is None and one.started_s is None:
+                one.started_s = value
+                continue
+            del running[produced]
+            if death is None:
+                yield Finished(one.item, value)
+            elif one.may_move(death):
+                start(one)
+            elif one.may_try_again():
+                again.append(one)
             else:
-                if one.started_s is None:
-                    one.started_s = value
-                else:
-                    del running[produced]
-                    yield Finished(one.item, value)
+                yield one.lost(death)
     finally:
-        for produced in running:
-            ray.cancel(produced, force=True)
+        _cancel(running)
+
+
+def _cancel(running: Iterable[Any]) -> None:
+    import ray
+
+    for produced in running:
+        ray.cancel(produced, force=True)
+
+
+def _outcome(produced: Any) -> tuple[Any, Exception | None]:  # noqa: ANN401  a Ray generator
+    """Return the next value of a task, or how its process died.
+
+    Raises:
+        Exception: whatever the task raises.
+    """
+    import ray
+
+    try:
+        return ray.get(next(produced)), None
+    except ray.exceptions.RayTaskError as error:
+        raise_cause(error)
+    except deaths() as death:
+        return None, death
 
 
 @dataclass(slots=True)
 class _Alone(Generic[T]):
-    """An item of `map_isolated`: when its process began with it, how many machines it lost."""
+    """An item of `map_isolated`: when its process began with it, and what it has lost so far."""
 
     item: T
+    timeout_s: float
+    attempts: int
     started_s: float | None = None
     nodes_lost: int = 0
 
     def may_move(self, death: Exception) -> bool:
-        """Tell whether to try again: a lost machine is no fault of the item, the first times."""
-        if type(death).__name__ != "NodeDiedError" or self.nodes_lost == _NODE_DEATHS_FORGIVEN:
+        """Tell whether to go on elsewhere: a lost machine is no fault of the item, at first."""
+        if not is_machine_lost(death) or self.nodes_lost == _NODE_DEATHS_FORGIVEN:
             return False
-        self.started_s = None
         self.nodes_lost += 1
+        self.started_s = None
         return True
 
-    def lost(self, death: Exception, timeout_s: float) -> Lost[T]:
-        late = self.started_s is not None and time.time() - self.started_s >= timeout_s
-        return Lost(self.item, reason_of(death, DECODE_TIMEOUT if late else DECODER_CRASHED))
+    def may_try_again(self) -> bool:
+        """Take away an attempt, and tell whether there is another: a deadline comes but once."""
+        self.attempts -= 1
+        if not self.attempts or self._is_late():
+            return False
+        self.started_s = None
+        return True
+
+    def lost(self, death: Exception) -> Lost[T]:
+        """Return what became of the item."""
+        otherwise = DECODE_TIMEOUT if self._is_late() else DECODER_CRASHED
+        return Lost(self.item, reason_of(death, otherwise))
+
+    def _is_late(self) -> bool:
+        return self.started_s is not None and time.time() - self.started_s >= self.timeout_s
 
 
 def _run_alone(function: Callable[[T], R], item: T, timeout_s: float) -> Iterator[R | float]:

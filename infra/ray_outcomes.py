@@ -55,6 +55,13 @@ def deaths() -> tuple[type[Exception], ...]:
     )
 
 
+def is_machine_lost(death: Exception) -> bool:
+    """Tell whether a whole machine is gone, or with it a result that was finished already."""
+    from ray import exceptions as found
+
+    return isinstance(death, found.NodeDiedError | found.ObjectLostError)
+
+
 def reason_of(death: Exception, otherwise: str) -> str:
     """Return `out_of_memory` if Ray killed the process to save the machine, else `otherwise`."""
     return OUT_OF_MEMORY if type(death).__name__ == "OutOfMemoryError" else otherwise

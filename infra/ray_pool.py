@@ -25,6 +25,9 @@ from infra.ray_outcomes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+# After so many actors that died before they were ready there is no use in another.
+_STILLBORN = 2
+
 T = TypeVar("T")
 R = TypeVar("R")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -56,7 +59,7 @@ def map_batches(
     An actor that died or had an item for longer than `timeout_s` is replaced.
 
     Raises:
-        ComputeUnavailableError: an actor dies before it is ready, so its successor would too.
+        ComputeUnavailableError: two actors die before they are ready, so a third would too.
         Exception: whatever the worker's constructor or `run` raises.
     """
     rest = iter(items)
@@ -113,6 +116,7 @@ class _Pool:
         self._timeout_s = timeout_s
         self._seats: list[_Seat] = []
         self._exhausted = False
+        self._stillborn = 0
 
     def run(self, items: Iterator[T], actors: int) -> Iterator[Any]:
         """Yield an outcome for every item."""
@@ -168,11 +172,16 @@ class _Pool:
         except self._ray.exceptions.RayTaskError as error:
             raise_cause(error)
         except deaths() as death:
-            raise ComputeUnavailableError(
-                f"A worker died while it started: {reason_of(death, WORKER_CRASHED)}.",
-                command="stillhouse doctor",
-            ) from death
-        seat.opening = None
+            # One may have been killed by somebody else.
+            self._stillborn += 1
+            if self._stillborn == _STILLBORN:
+                raise ComputeUnavailableError(
+                    f"A worker died while it started: {reason_of(death, WORKER_CRASHED)}.",
+                    command="stillhouse doctor",
+                ) from death
+            self._seats[self._seats.index(seat)] = self._seat()
+        else:
+            seat.opening = None
 
     def _patience(self) -> float | None:
         started = [since for seat in self._seats for _, since in seat.hands.values()]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from catalog.span import Span, split, subtract
-from tasks.shots import shots
+from tasks.shots import Boundary, shots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Take:
     recording_id: str
     clock: CameraClock
     duration_ns: int
-    cuts_ns: tuple[int, ...] = ()
+    boundaries: tuple[Boundary, ...] = ()
     bad_spans: tuple[Span, ...] = field(default=())
 
     @property
@@ -42,15 +42,16 @@ class Take:
 
     @property
     def session_cuts_ns(self) -> list[int]:
-        """The cuts on the session clock."""
-        return [self.clock.to_session(cut) for cut in self.cuts_ns]
+        """What parts its shots, on the session clock."""
+        return [self.clock.to_session(boundary.t_ns) for boundary in self.boundaries]
 
     def shots(self) -> list[tuple[Span, str]]:
-        """Return each shot on the session clock, and what ends it: cut, damage or end."""
+        """Return each shot on the session clock, and what ends it: a boundary, damage or end."""
+        kinds: dict[int, str] = {one.t_ns: one.kind for one in self.boundaries}
+        kinds[self.duration_ns] = "end"
         found = []
-        for shot in shots(self.duration_ns, list(self.cuts_ns), list(self.bad_spans)):
-            kind = "cut" if shot.end_ns in self.cuts_ns else "damage"
-            kind = "end" if shot.end_ns == self.duration_ns else kind
+        for shot in shots(self.duration_ns, sorted(kinds), list(self.bad_spans)):
+            kind = kinds.get(shot.end_ns, "damage")
             found.append((self.clock.span_to_session(shot), kind))
         return found
 

@@ -16,7 +16,7 @@ from catalog.span import Span
 from tasks.clips import Clip, Take, cut_clips
 from tasks.clock import CameraClock
 from tasks.layout import Place, places
-from tasks.shots import find_cuts
+from tasks.shots import find_boundaries
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -129,12 +129,13 @@ def _formed(
 
 
 def _take(camera: str, found: Mapping[str, Any], signals: Signals) -> Take:
+    bad_spans = [Span(bad["start_ns"], bad["end_ns"]) for bad in found["bad_spans"]]
     return Take(
         camera=camera,
         recording_id=found["recording_id"],
         # Clocks are taken as equal until they are measured: see `clock_status`.
         clock=CameraClock(),
         duration_ns=found["duration_ns"],
-        cuts_ns=tuple(find_cuts(signals.times_ns, signals.change)),
-        bad_spans=tuple(Span(bad["start_ns"], bad["end_ns"]) for bad in found["bad_spans"]),
+        boundaries=tuple(find_boundaries(signals, bad_spans)),
+        bad_spans=tuple(bad_spans),
     )

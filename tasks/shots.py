@@ -1,52 +1,98 @@
-"""Finds the cuts of a recording from how much each frame's luma differs from the one before.
+"""Where the shots of a recording begin and end: cuts, fades and dissolves, told from flashes.
 
-Reads the arrays of a scan; writes nothing. The full decode at ingest makes those arrays anyway,
-so shots cost no further decoding (.001 ms a frame against 8.7 ms for a detector on full frames).
+Reads what a scan noted of every frame; writes nothing. The full decode at ingest makes those
+numbers anyway, so shots cost no further decoding. Why so: `infra/decisions/0008-shots.md`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from catalog.span import Span, subtract
+from catalog.span import Span, merge, subtract
+from tasks.cuts import cuts, flashes
+from tasks.dissolves import dissolves
+from tasks.fades import fades
+from tasks.signals import Signals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy.typing as npt
 
-# A cut changes the 64x36 luma by at least this much (0..255, mean absolute difference) ...
-CUT_FLOOR = 12.0
-# ... and stands out this many times above the larger of its neighbourhood's changes, so that
-# fast motion and shaking cameras, which change every frame a lot, give no cuts.
-CUT_RATIO = 2.5
-NEIGHBOURS = 6
+Kind = Literal["cut", "fade", "dissolve"]
 
 
-def find_cuts(times_ns: npt.NDArray[np.int64], luma_change: npt.NDArray[np.float32]) -> list[int]:
-    """Return the times of the first frames after each cut, in the recording's clock.
+@dataclass(frozen=True, slots=True, order=True)
+class Boundary:
+    """What parts two shots, on the recording clock.
 
-    `times_ns` and `luma_change` are (frames,); `luma_change[k]` is the mean absolute difference
-    between frames k-1 and k. A flash (there and back within `NEIGHBOURS` frames) gives two large
-    changes beside each other, neither of which stands out: no cut.
+    `t_ns` is when the first frame of the new shot is shown (cut), the flattest one (fade), the
+    middle one (dissolve).
     """
-    cuts = []
-    candidates = np.flatnonzero(luma_change > CUT_FLOOR)
-    for k in candidates:
-        if k == 0:
-            continue
-        around = np.concatenate(
-            [luma_change[max(1, k - NEIGHBOURS) : k], luma_change[k + 1 : k + 1 + NEIGHBOURS]]
-        )
-        background = float(around.max()) if around.size else 0.0
-        if luma_change[k] > CUT_RATIO * max(background, 1.0):
-            cuts.append(int(times_ns[k]))
-    return cuts
+
+    t_ns: int
+    kind: Kind
+
+
+def find_boundaries(signals: Signals, bad_spans: Sequence[Span] = ()) -> list[Boundary]:
+    """Return what parts the shots of a recording, in order of time, each instant once.
+
+    A flash of up to five frames parts nothing, nor do motion, a shaking camera or damage: frames
+    within `bad_spans` and the step across them are not looked at.
+    """
+    found = []
+    for stretch in _stretches(signals, bad_spans):
+        for frame, kind in _boundaries(stretch):
+            found.append(Boundary(int(stretch.times_ns[frame]), kind))
+    return found
 
 
 def shots(duration_ns: int, cuts_ns: list[int], bad_spans: list[Span]) -> list[Span]:
-    """Return the spans without a cut and without unusable frames, in order."""
+    """Return the spans without a boundary and without unusable frames, in order."""
     edges = [0, *[cut for cut in cuts_ns if 0 < cut < duration_ns], duration_ns]
     whole = [Span(a, b) for a, b in pairwise(edges) if b > a]
     return [part for shot in whole for part in subtract(shot, bad_spans)]
+
+
+def _boundaries(signals: Signals) -> list[tuple[int, Kind]]:
+    """Return (frame, kind) of each boundary of one stretch."""
+    # What a gradual change covers is explained: no cut is looked for in it, and by no other.
+    explained = np.zeros(len(signals), np.bool_)
+    found: list[tuple[int, Kind]] = []
+    for fade in fades(signals):
+        if not explained[fade.flattest]:
+            found.append((fade.flattest, "fade"))
+        explained[fade.first : fade.last + 1] = True
+    lit = flashes(signals) & ~explained
+    for one in dissolves(signals):
+        covered = slice(one.first, one.last + 1)
+        if not (explained[covered] | lit[covered]).any():
+            found.append((one.middle, "dissolve"))
+            explained[covered] = True
+    found += [(int(k), "cut") for k in np.flatnonzero(cuts(signals, lit) & ~explained)]
+    return sorted(found)
+
+
+def _stretches(signals: Signals, bad_spans: Sequence[Span]) -> Iterator[Signals]:
+    """Yield the signals between damage: each part begins after a step across a bad span."""
+    starts = np.concatenate([[0], np.flatnonzero(_broken(signals.times_ns, bad_spans)) + 1])
+    for first, end in pairwise([*starts.tolist(), len(signals)]):
+        if end - first > 1:
+            yield Signals(*(getattr(signals, one.name)[first:end] for one in fields(Signals)))
+
+
+def _broken(times_ns: npt.NDArray[np.int64], bad_spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """Mark the steps from each frame to the next that touch a bad span: (frames - 1,)."""
+    spans = merge(list(bad_spans))
+    if not spans or len(times_ns) < 2:
+        return np.zeros(max(0, len(times_ns) - 1), np.bool_)
+    starts, ends = np.array([(span.start_ns, span.end_ns) for span in spans], np.int64).T
+    # The first span that ends after the earlier frame: a span's end is a good keyframe.
+    after = np.searchsorted(ends, times_ns[:-1], side="right")
+    held = after < len(ends)
+    broken: npt.NDArray[np.bool_] = held & (starts[np.where(held, after, 0)] <= times_ns[1:])
+    return broken

@@ -23,6 +23,8 @@ from tasks.world import Camera
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tasks.truth import Begins
+
 __all__ = [
     "ArchiveSpec",
     "RecordingTruth",
@@ -35,7 +37,7 @@ __all__ = [
 # When the cameras of a session start, after the first: not whole frames, as nothing in life is.
 _STARTS_NS = (0, 130_000_000, 293_000_000)
 _BEEP_HZ, _BEEP_NS, _SOUND_RATE = 1000, 100_000_000, 44_100
-_TAKE_1, _TAKE_2, _CUTS, _VFR, _BFRAMES, _ROTATED, _SOUND, _CUT_OFF = range(0, 80, 10)
+_TAKE_1, _TAKE_2, _CUTS, _VFR, _BFRAMES, _ROTATED, _SOUND, _CUT_OFF, _FADES = range(0, 90, 10)
 
 
 def write_archive(folder: Path | str, spec: ArchiveSpec | None = None) -> Truth:
@@ -88,6 +90,7 @@ def _recordings(spec: ArchiveSpec) -> Iterator[RecordingTruth]:
         for number in (1, 2)
     ]
     yield replace(cuts, shots=(*cuts.shots, *others))
+    yield _edited(spec, still)
     # Whole milliseconds, 20 to 80 apart: what phones do, and what any container keeps exactly.
     steps = np.random.default_rng([spec.seed, _VFR]).integers(20, 81, count - 1)
     uneven = tuple(int(ms) * 1_000_000 for ms in (0, *np.cumsum(steps)))
@@ -103,6 +106,31 @@ def _recordings(spec: ArchiveSpec) -> Iterator[RecordingTruth]:
     yield replace(unfinished, readable=False, intact=0, reason="index_lost")
     yield RecordingTruth("empty.mp4", "empty", readable=False, reason="empty_file")
     yield RecordingTruth("notes.mp4", "notes", readable=False, reason="not_a_video")
+
+
+def _edited(spec: ArchiveSpec, camera: Camera) -> RecordingTruth:
+    """Return a recording with a cut, a fade and a dissolve, and a flash before and between them."""
+    quarter, side = 3 * spec.single_frames // 4, spec.single_frames // 5
+    plain = _recording("fades.mp4", spec, _FADES, camera)
+    ways: tuple[Begins, ...] = ("cut", "fade", "dissolve")
+    others = [
+        ShotTruth(
+            quarter * number,
+            plain.shots[0].seed + number,
+            replace(camera, azimuth=0.5 * number),
+            begins,
+            0 if begins == "cut" else side,
+        )
+        for number, begins in enumerate(ways, start=1)
+    ]
+    lit = [frame for start in (quarter // 2, 5 * quarter // 2) for frame in (start, start + 1)]
+    return replace(
+        plain,
+        times_ns=_even(4 * quarter, spec.rate),
+        intact=4 * quarter,
+        shots=(*plain.shots, *others),
+        flashes=tuple(lit),
+    )
 
 
 def _recording(member: str, spec: ArchiveSpec, world: int, camera: Camera) -> RecordingTruth:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Pixels = npt.NDArray[np.uint8]
+Begins = Literal["cut", "fade", "dissolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,17 @@ class ArchiveSpec:
 
 @dataclass(frozen=True, slots=True)
 class ShotTruth:
-    """From which frame on a recording shows which world through which camera."""
+    """From which frame on a recording shows which world through which camera, and how it begins.
+
+    With a `cut` at `first_frame`; with a `fade` that is black at `first_frame` and takes `side`
+    frames to and from there; or with a `dissolve` whose middle that is, `side` frames either way.
+    """
 
     first_frame: int
     seed: int
     camera: Camera
+    begins: Begins = "cut"
+    side: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,9 @@ class RecordingTruth:
 
     `camera_id` and `session` are what the file's place says; `offset_ns` is where its clock's 0
     stands on the session's. `rotation` is what a player turns it by, clockwise; width and
-    height are as displayed. `intact` frames decode as they were made: fewer than all where the
-    file was cut short. A file that is not `readable` has the `reason` it must be refused with.
+    height are as displayed. The frames `flashes` are lit to half of white. `intact` frames decode
+    as they were made: fewer than all where the file was cut short. A file that is not `readable`
+    has the `reason` it must be refused with.
     """
 
     member: str
@@ -68,6 +78,7 @@ class RecordingTruth:
     height: int = 0
     times_ns: tuple[int, ...] = ()
     shots: tuple[ShotTruth, ...] = ()
+    flashes: tuple[int, ...] = ()
     offset_ns: int = 0
     rotation: int = 0
     is_vfr: bool = False
@@ -83,8 +94,13 @@ class RecordingTruth:
 
     @property
     def cuts_ns(self) -> tuple[int, ...]:
-        """When the first frame of each new shot is shown."""
-        return tuple(self.times_ns[shot.first_frame] for shot in self.shots[1:])
+        """When the first frame of each new shot is shown that begins with a hard cut."""
+        return tuple(t_ns for t_ns, kind in self.boundaries if kind == "cut")
+
+    @property
+    def boundaries(self) -> tuple[tuple[int, str], ...]:
+        """When each new shot begins, and how: with a cut, a fade, a dissolve."""
+        return tuple((self.times_ns[shot.first_frame], shot.begins) for shot in self.shots[1:])
 
     def shot(self, frame: int) -> ShotTruth:
         """Return the shot a frame belongs to."""
@@ -104,8 +120,22 @@ class Truth:
 
     def picture_truth(self, member: str, frame: int) -> Pixels:
         """Return a frame as displayed, before it was encoded: (H, W, 3) rgb24."""
+        recording = self.recordings[member]
         shot, t_ns = self._seen(member, frame)
-        return self._world(shot).picture(shot.camera, t_ns)
+        picture = self._world(shot).picture(shot.camera, t_ns)
+        for before, after in pairwise(recording.shots):
+            away = abs(frame - after.first_frame)
+            if away >= after.side:
+                continue
+            if after.begins == "fade":
+                picture = _mixed(picture, np.zeros_like(picture), 1 - away / after.side)
+            else:
+                other = after if shot == before else before
+                share = 0.5 - away / after.side / 2
+                picture = _mixed(picture, self._world(other).picture(other.camera, t_ns), share)
+        if frame in recording.flashes:
+            picture = _mixed(picture, np.full_like(picture, 255), 0.5)
+        return picture
 
     def objects_truth(self, member: str, frame: int) -> npt.NDArray[np.int16]:
         """Return which object each pixel shows, from 1; 0 is the room: (H, W)."""
@@ -173,12 +203,22 @@ class Truth:
         return self._worlds[shot.seed]
 
 
+def _mixed(picture: Pixels, other: Pixels, share: float) -> Pixels:
+    """Return the picture with a share of another in its place."""
+    return np.asarray(cv2.addWeighted(picture, 1 - share, other, share, 0), np.uint8)
+
+
 def write_truth_json(truth: Truth, path: Path | str) -> None:
     """Write what is true of each file, pixels apart, as JSON."""
     report = {
         "spec": asdict(truth.spec),
         "recordings": {
-            member: asdict(found) | {"frames": found.frames, "cuts_ns": found.cuts_ns}
+            member: asdict(found)
+            | {
+                "frames": found.frames,
+                "cuts_ns": found.cuts_ns,
+                "boundaries": found.boundaries,
+            }
             for member, found in truth.recordings.items()
         },
     }

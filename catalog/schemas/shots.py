@@ -16,7 +16,7 @@ SHOTS = Table(
             column("recording_id", pa.string(), "the recording it was found in"),
             column("start_ns", pa.int64(), "first instant, on the session clock"),
             column("end_ns", pa.int64(), "first instant after it, on the session clock"),
-            column("kind", pa.string(), "what ends it: cut, damage, or end of the recording"),
+            column("kind", pa.string(), "what ends it: cut, fade, dissolve, damage, or end"),
             column("forming", pa.string(), "digest of what it was found by: settings, source"),
             column("flow_run_id", pa.string(), "the flow run that found it"),
         ]

@@ -78,17 +78,25 @@ def test_recordings_have_the_frames_that_were_written(road: Road) -> None:
 
 
 def test_cuts_are_found_where_they_are_and_nowhere_else(road: Road) -> None:
-    """Every hard cut is found at its frame; moving cameras and objects give none."""
+    """Every cut, fade and dissolve is found as such; moving cameras, objects, flashes give none."""
     found = ask(
         road,
-        "select r.member, list(s.end_ns order by s.end_ns) filter (s.kind = 'cut') as cuts_ns "
-        "from recordings r join current_shots s using (recording_id) group by 1",
+        "select r.member, s.kind, s.end_ns - o.offset_ns as t_ns from current_shots as s "
+        "join recordings as r using (recording_id) "
+        "join session_cameras as o using (session_id, camera_id) "
+        "where s.kind not in ('end', 'damage') order by r.member, t_ns",
     )
-    assert found
+    shots: dict[str, list[dict]] = {member: [] for member in road.truth.recordings}
     for row in found:
-        expected = road.truth.recordings[row["member"]].cuts_ns
-        cuts = row["cuts_ns"] or []
-        assert cuts == pytest.approx(list(expected), abs=1_000_000), row["member"]
+        shots[row["member"]].append(row)
+    for member, told in road.truth.recordings.items():
+        if not told.readable:
+            continue
+        assert [row["kind"] for row in shots[member]] == [kind for _, kind in told.boundaries]
+        for row, (expected, kind) in zip(shots[member], told.boundaries, strict=True):
+            # What is gradual has its middle within a frame.
+            slack = 1_000_000 if kind == "cut" else told.times_ns[1]
+            assert row["t_ns"] == pytest.approx(expected, abs=slack), member
 
 
 def test_cameras_of_one_folder_are_one_session(road: Road) -> None:

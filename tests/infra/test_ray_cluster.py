@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,7 +18,6 @@ from infra.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 POISON, HANG, REFUSE = -1, -2, -3
 
@@ -56,6 +57,34 @@ def behave(item: int) -> int:
         raise PermissionError(13, "Permission denied", "/archive/a.mp4")
     time.sleep(0.05)
     return item
+
+
+def killed_at_first(path: str) -> int:
+    """Be killed at the first attempt, as anyone may do from outside; done at the second."""
+    attempts = Path(path)
+    with attempts.open("ab") as file:
+        file.write(b".")
+    if attempts.stat().st_size == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return attempts.stat().st_size
+
+
+def ends_badly(path: str) -> int:
+    """Note the attempt, then do what the file is named after."""
+    with Path(path).open("ab") as file:
+        file.write(b".")
+    return behave({"poison": POISON, "hang": HANG}[Path(path).stem])
+
+
+class KilledAtFirst:
+    """An actor whose first process is killed while it starts."""
+
+    def __init__(self, path: str) -> None:
+        killed_at_first(path)
+
+    def run(self, item: int) -> int:
+        """Return it."""
+        return item
 
 
 def environment(_: int) -> dict[str, str]:
@@ -171,6 +200,39 @@ def test_each_isolated_item_has_its_own_fate() -> None:
     assert found[HANG] == Lost(HANG, "decode_timeout")
     assert [found[k] for k in (1, 2, 3, 4)] == [Finished(k, k) for k in (1, 2, 3, 4)]
     assert time.monotonic() - began < 40
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_an_item_whose_process_was_killed_is_tried_again(tmp_path: Path) -> None:
+    """Who kills a worker costs no innocent file: each is done by its second process."""
+    items = [str(tmp_path / name) for name in "abc"]
+    found = {
+        one.item: one for one in map_isolated(killed_at_first, items, timeout_s=30, concurrency=2)
+    }
+    assert found == {item: Finished(item, 2) for item in items}
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_bad_item_costs_as_many_processes_as_it_may(tmp_path: Path) -> None:
+    """One that crashes is lost after its last attempt; one that hangs has one deadline, not two."""
+    for name, attempts, processes, reason in (
+        ("poison.1", 1, 1, "decoder_crashed"),
+        ("poison.2", 2, 2, "decoder_crashed"),
+        ("hang", 2, 1, "decode_timeout"),
+    ):
+        item = str(tmp_path / name)
+        lost = map_isolated(ends_badly, [item], timeout_s=2, concurrency=2, attempts=attempts)
+        assert list(lost) == [Lost(item, reason)]
+        assert Path(item).stat().st_size == processes
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_an_actor_that_is_killed_while_it_starts_is_replaced(tmp_path: Path) -> None:
+    """Once: its successor does the work."""
+    path = tmp_path / "started"
+    found = list(map_batches(KilledAtFirst, (str(path),), [1, 2], actors=1))
+    assert sorted(one.item for one in found if isinstance(one, Finished)) == [1, 2]
+    assert path.stat().st_size == 2
 
 
 @pytest.mark.usefixtures("ray_local")

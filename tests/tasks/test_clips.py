@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.span import Span
 from tasks.clips import Take, cut_clips
 from tasks.clock import CameraClock
-from tasks.shots import shots
+from tasks.shots import Boundary, shots
 
 SECOND = 1_000_000_000
 MAX, MIN = 2 * SECOND, SECOND // 4
@@ -37,7 +37,7 @@ def test_a_take_is_cut_into_equal_clips() -> None:
 
 def test_a_cut_in_one_camera_ends_the_clip_for_all() -> None:
     """The cameras of a clip stay side by side."""
-    clips = cut_clips([take("a", 2, cuts_ns=(SECOND,)), take("b", 2)], MAX, MIN)
+    clips = cut_clips([take("a", 2, boundaries=(Boundary(SECOND, "cut"),)), take("b", 2)], MAX, MIN)
     assert [clip.span for clip in clips] == [Span(0, SECOND), Span(SECOND, 2 * SECOND)]
     assert [clip.shot_index for clip in clips] == [0, 1]
 
@@ -49,6 +49,11 @@ def test_a_camera_that_comes_late_is_not_in_the_first_clip() -> None:
         (0, ("a",)),
         (SECOND, ("a", "b")),
     ]
+
+
+def cuts_at(times_ns: list[int]) -> tuple[Boundary, ...]:
+    """Return cuts at some times."""
+    return tuple(Boundary(t_ns, "cut") for t_ns in sorted(times_ns))
 
 
 spans = st.builds(
@@ -73,7 +78,7 @@ def test_clips_never_cross_cuts_or_bad_spans_and_never_overlap(
 ) -> None:
     """Whatever the cameras recorded, the law of clips holds."""
     cameras = [
-        Take(f"cam{k}", f"r{k}", clock, duration, tuple(sorted(cuts)), tuple(bad))
+        Take(f"cam{k}", f"r{k}", clock, duration, cuts_at(cuts), tuple(bad))
         for k, (duration, clock, bad, cuts) in enumerate(drawn)
     ]
     clips = cut_clips(cameras, MAX, MIN)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 SMALL = ArchiveSpec(take_frames=50, single_frames=30)
 READABLE = [f"take_1/cam{n:02}.mp4" for n in (1, 2, 3)]
 READABLE += [f"take_2/cam{n:02}.mp4" for n in (1, 2)]
-READABLE += [f"{name}.mp4" for name in ("cuts", "vfr", "bframes", "rotated", "sound", "truncated")]
+READABLE += [
+    f"{name}.mp4" for name in ("cuts", "fades", "vfr", "bframes", "rotated", "sound", "truncated")
+]
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,27 @@ def test_cuts_are_jumps(truth: Truth) -> None:
     assert recording.cuts_ns == (400_000_000, 800_000_000)
     at_cut = np.isin(found.signals.times_ns, recording.cuts_ns)
     assert found.signals.change[at_cut].min() > 4 * found.signals.change[~at_cut].max()
+
+
+def test_edits_are_what_they_are_told_to_be(truth: Truth) -> None:
+    """A fade is black where it stands, a dissolve is half of each shot, a flash half white."""
+    told = truth.recordings["fades.mp4"]
+    cut, fade, dissolve = (shot.first_frame for shot in told.shots[1:])
+    side = told.shots[2].side
+    shown = [truth.picture_truth("fades.mp4", k).astype(float) for k in range(told.frames)]
+    assert shown[fade].max() == 0
+    assert shown[fade - side // 2].mean() == pytest.approx(shown[fade - side].mean() / 2, rel=0.1)
+    # Its objects move on meanwhile, its walls do not.
+    half = (shown[dissolve - side] + shown[dissolve + side]) / 2
+    assert np.median(np.abs(shown[dissolve] - half)) < 2
+    first = told.flashes[0]
+    lit = (shown[first - 1] + 255) / 2
+    assert np.median(np.abs(shown[first] - lit)) < 2
+    assert told.cuts_ns == (told.times_ns[cut],)
+    assert told.boundaries[1:] == (
+        (told.times_ns[fade], "fade"),
+        (told.times_ns[dissolve], "dissolve"),
+    )
 
 
 def test_cameras_start_when_told(truth: Truth) -> None:
