@@ -1,0 +1,133 @@
+"""What two cameras of one scene both notice: motion, sound, and the plane a mover lies in.
+
+Reads the signals of a scan, a loudness envelope, calibrated cameras; writes nothing. Each is made
+into a trace (see `sync_curves.py`) that does not depend on where a camera stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from catalog.span import SECOND_NS
+from tasks.sync_curves import Trace, trace, without_spikes
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tasks.calibration import CameraModel
+    from tasks.signals import Signals
+
+    Floats = npt.NDArray[np.float64]
+
+# A frame that differs by less than this share of the median change is the one before, shown
+# again; more than so many in a row are no lower frame rate but a scene that stands still.
+REPEAT_SHARE, MAX_REPEATS = 0.02, 3
+# Where nothing moves there is noise: this share of the median is added before the logarithm.
+FLOOR_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """How loud a recording is: natural log of the mean power, one value each `step_ns`: (n,).
+
+    The first stands at `start_ns` of the recording clock, for the step that begins there.
+    """
+
+    start_ns: int
+    step_ns: int
+    values: npt.NDArray[np.float32]
+
+
+def motion_trace(signals: Signals) -> Trace | None:
+    """Return the log of how fast the picture changes, halfway between frames.
+
+    People and things hurry and pause at the same instants from wherever they are seen; how much
+    of a picture they fill is a factor, which the logarithm makes a shift.
+    """
+    change = signals.change.astype(np.float64)
+    kept = _shown(change)
+    times_s, steps_s = _between(signals.times_ns[kept])
+    if len(steps_s) == 0:
+        return None
+    speed = change[kept][1:] / steps_s
+    floor = FLOOR_SHARE * float(np.median(speed)) + 1e-3
+    return trace("motion", times_s, without_spikes(np.log(speed + floor)))
+
+
+def sound_trace(loudness: Loudness) -> Trace | None:
+    """Return the loudness itself: whitening makes onsets of it."""
+    steps = np.arange(len(loudness.values)) + 0.5
+    times_s = (loudness.start_ns + loudness.step_ns * steps) / SECOND_NS
+    return trace("audio", times_s, loudness.values.astype(np.float64))
+
+
+def plane_traces(
+    a: Signals, b: Signals, model_a: CameraModel, model_b: CameraModel
+) -> tuple[Trace, Trace] | None:
+    """Return in which plane through both cameras the centre of motion lies, as each sees it.
+
+    The planes through both optical centres turn about the line between them; a point seen by both
+    lies in one of them, whatever its depth, so its angle is one number that both can tell. None
+    where the cameras stand at one place or too little moves.
+    """
+    turns = [np.array(model.rotation) for model in (model_a, model_b)]
+    places = [
+        -turn.T @ np.array(model.translation)
+        for turn, model in zip(turns, (model_a, model_b), strict=True)
+    ]
+    line = places[1] - places[0]
+    length = float(np.linalg.norm(line))
+    if length < 1e-6 * (1 + float(np.linalg.norm(places[0]))):
+        return None
+    axis = line / length
+    ahead = turns[0][2] + turns[1][2]
+    ahead = ahead - axis * (axis @ ahead)
+    if float(np.linalg.norm(ahead)) < 1e-3:  # they face each other along the line
+        return None
+    ahead = ahead / np.linalg.norm(ahead)
+    aside = np.cross(axis, ahead)
+    found = [
+        _plane_trace(signals, model, ahead, aside)
+        for signals, model in ((a, model_a), (b, model_b))
+    ]
+    return (found[0], found[1]) if found[0] and found[1] else None
+
+
+def _plane_trace(
+    signals: Signals, model: CameraModel, ahead: Floats, aside: Floats
+) -> Trace | None:
+    times_s, _ = _between(signals.times_ns)
+    x = signals.centre_x[1:].astype(np.float64) * model.width - 0.5
+    y = signals.centre_y[1:].astype(np.float64) * model.height - 0.5
+    seen = np.isfinite(x) & np.isfinite(y)
+    if seen.sum() < 2:
+        return None
+    pixels = np.stack([x[seen], y[seen]], axis=1)[:, None]
+    flat = cv2.undistortPoints(pixels, np.array(model.matrix), np.array(model.distortion))
+    rays = np.insert(np.asarray(flat, np.float64)[:, 0], 2, 1.0, axis=1) @ np.array(model.rotation)
+    angles = np.unwrap(np.arctan2(rays @ aside, rays @ ahead))
+    everywhere = np.interp(times_s, times_s[seen], angles)
+    return trace("geometry", times_s, without_spikes(everywhere))
+
+
+def _between(times_ns: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return the instants halfway between frames and the steps, in seconds: (n - 1,) each."""
+    return (times_ns[1:] + times_ns[:-1]) / (2 * SECOND_NS), np.diff(times_ns) / SECOND_NS
+
+
+def _shown(change: Floats) -> npt.NDArray[np.intp]:
+    """Return the frames that are not the one before shown again (webcams give 30 of 15)."""
+    moving = change[change > 0]
+    limit = REPEAT_SHARE * float(np.median(moving)) if len(moving) else 0.0
+    same = change <= limit
+    same[:1] = False
+    # Runs of repeats that are too long are kept.
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
+    for begin, end in edges.reshape(-1, 2):
+        if end - begin > MAX_REPEATS:
+            same[begin:end] = False
+    return np.flatnonzero(~same)
