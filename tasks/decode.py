@@ -9,7 +9,6 @@ everything.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
@@ -19,7 +18,16 @@ from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
 from tasks.gops import plain, planned
-from tasks.media import CONTAINERS, Header, Slice, Source, byte_size, looks_encrypted
+from tasks.loudness import SOUND_RATE, Loudness, listen
+from tasks.media import (
+    CONTAINERS,
+    Header,
+    Sampled,
+    Slice,
+    Source,
+    byte_size,
+    looks_encrypted,
+)
 from tasks.pixels import Pictures, Scale
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.wanted import Clock, Instants, Within
@@ -42,6 +50,7 @@ __all__ = [
     "decode_all",
     "decoder_build",
     "frames",
+    "loudness",
     "open_container",
     "probe",
     "sample",
@@ -72,22 +81,6 @@ class Decoded:
     def luma(self, width: int, height: int) -> npt.NDArray[np.uint8]:
         """Return the luma as displayed, scaled to (height, width)."""
         return self._pictures.of(self._frame, Scale("luma", width, height, "gray"))
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """One frame that was wanted.
-
-    `t_ns` is its recording time, `pts` its raw timestamp in ticks of `time_base` (num, den)
-    seconds; `indices` are the positions in the request it serves (empty for a span); `images`
-    maps each scale's name to its picture.
-    """
-
-    t_ns: int
-    pts: int
-    time_base: tuple[int, int]
-    indices: tuple[int, ...]
-    images: dict[str, npt.NDArray[np.uint8]]
 
 
 def decoder_build() -> str:
@@ -203,6 +196,25 @@ def frames(
     """
     wanted = Within(span)
     yield from _pictured(source, wanted, scales, start_pts, threads=threads, plan=plan)
+
+
+def loudness(source: Source, clock: Clock, duration_ns: int) -> Loudness | None:
+    """Measure how loud a recording is, 100 times a second; its pictures are not even read.
+
+    `clock` is the recording's. None if the file has no sound that can be decoded. What does not
+    decode is silence, as is a gap; the sound may end before `duration_ns`.
+
+    Raises:
+        MediaError: `empty_file`, `not_a_video`, `encrypted`.
+        OSError: the file is not there, may not be read, or its storage fails.
+    """
+    with open_container(source) as container:
+        for stream in container.streams:
+            if stream.type != "audio":
+                stream.discard = Discard.all
+        resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
+        damage = av.error.FFmpegError
+        return listen(container, resampler.resample, source, clock, duration_ns, damage)
 
 
 def _pictured(

@@ -1,7 +1,7 @@
 """Where a recording's bytes are, and what its header says.
 
 `Source` names a byte range of a local file and a video stream in it; `Slice` reads such a range
-in place. Reads local files; writes nothing.
+in place; `Sampled` is a frame that was asked for. Reads local files; writes nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # The containers that are read. Others the library knows are playlists and scripts, which reach
 # for other files and addresses, still pictures, and text that it would draw as a terminal.
@@ -91,6 +96,22 @@ class Header:
     color_range: str | None
     color_transfer: str | None
     color_primaries: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One frame that was wanted.
+
+    `t_ns` is its recording time, `pts` its raw timestamp in ticks of `time_base` (num, den)
+    seconds; `indices` are the positions in the request it serves (empty for a span); `images`
+    maps each scale's name to its picture.
+    """
+
+    t_ns: int
+    pts: int
+    time_base: tuple[int, int]
+    indices: tuple[int, ...]
+    images: dict[str, npt.NDArray[np.uint8]]
 
 
 class Slice(io.RawIOBase):

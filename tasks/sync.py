@@ -17,7 +17,7 @@ from catalog.span import SECOND_NS
 from tasks.sync_fusion import join
 from tasks.sync_pairs import Pair, compare
 from tasks.sync_refine import refine
-from tasks.sync_traces import Loudness, motion_trace, plane_traces, sound_trace
+from tasks.sync_traces import motion_trace, plane_traces, sound_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.calibration import Calibration
+    from tasks.loudness import Loudness
     from tasks.signals import Signals
     from tasks.sync_curves import Trace
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["CameraClock", "CameraTrack", "Loudness", "SessionClock", "align"]
+__all__ = ["CameraClock", "CameraTrack", "SessionClock", "align"]
 
 Method = Literal["audio", "motion", "geometry", "sole", "assumed"]
 Status = Literal["measured", "unsynchronised", "sole"]
@@ -97,7 +98,7 @@ def align(
     *,
     calibration: Calibration | None = None,
     max_offset_ns: int = 60 * SECOND_NS,
-    min_confidence: float = 0.9,
+    min_confidence: float = 0.8,
 ) -> SessionClock:
     """Find the clock of a session; the order of cameras does not matter, nor does the run.
 

@@ -6,7 +6,6 @@ into a trace (see `sync_curves.py`) that does not depend on where a camera stand
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.calibration import CameraModel
+    from tasks.loudness import Loudness
     from tasks.signals import Signals
 
     Floats = npt.NDArray[np.float64]
@@ -28,18 +28,6 @@ if TYPE_CHECKING:
 REPEAT_SHARE, MAX_REPEATS = 0.02, 3
 # Where nothing moves there is noise: this share of the median is added before the logarithm.
 FLOOR_SHARE = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Loudness:
-    """How loud a recording is: natural log of the mean power, one value each `step_ns`: (n,).
-
-    The first stands at `start_ns` of the recording clock, for the step that begins there.
-    """
-
-    start_ns: int
-    step_ns: int
-    values: npt.NDArray[np.float32]
 
 
 def motion_trace(signals: Signals) -> Trace | None:
