@@ -1,19 +1,20 @@
 """Groups the recordings of an archive into sessions by how their files are laid out.
 
-Reads member paths only; writes nothing. Files of one folder that are named after cameras
-(`cam01.mp4`, `camera_2.mkv`, `take3_cam0_test.mp4`) share a session; any other is a session alone.
+Reads member paths, and what a manifest says of them; writes nothing. Files of one folder that are
+named after cameras (`cam01.mp4`, `camera_2.mkv`, `take3_cam0_test.mp4`) share a session; any other
+is a session alone. What a manifest says goes before what a name says.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _CAMERA = re.compile(
     r"^(?P<before>.*?[_\-. ])??"
@@ -34,31 +35,66 @@ class Place:
     camera: str
 
 
-def places(members: Iterable[str]) -> dict[str, Place]:
-    """Return each member's session and camera.
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a manifest says of a member; None where it says nothing."""
 
-    Two files that would be the same camera of the same session (`cam01.mp4`, `cam01.mkv`) cannot
-    both be: each is then a session alone.
+    session: str | None = None
+    camera: str | None = None
+
+
+def places(members: Iterable[str], hints: Mapping[str, Hint] | None = None) -> dict[str, Place]:
+    """Return each member's session and camera; no two have both alike.
+
+    A hinted session takes the member whatever its folder, as the hinted camera, or the one in its
+    name, or its name. A hinted camera alone counts within the session that the layout gives. Two
+    files that would be the same camera of the same session (`cam01.mp4`, `cam01.mkv`) cannot both
+    be: each is then a session alone.
     """
+    hints = hints or {}
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    found: dict[str, Place] = {}
+    told, alone = set(), []
     for member in members:
+        hint = hints.get(member, Hint())
         path = PurePosixPath(member)
-        named = _CAMERA.match(path.stem)
-        if named is None:
-            found[member] = _alone(path)
-            continue
-        around = [part.strip("_-. ") for part in (named["before"] or "", named["after"] or "")]
-        folder = path.parent.parent if path.parent.name in _PLAIN_FOLDERS else path.parent
-        session = "/".join(part for part in (str(folder), *around) if part not in ("", "."))
-        groups[session][named["camera"].lower()].append(member)
+        session, camera = _laid_out(path)
+        if hint.session:
+            told.add(hint.session)
+            session, camera = hint.session, hint.camera or camera or path.stem
+        elif hint.camera:
+            session, camera = session or _folder(path), hint.camera
+        if session is None or camera is None:
+            alone.append(member)
+        else:
+            groups[session][camera].append(member)
+    found: dict[str, Place] = {}
     for session, cameras in groups.items():
         for camera, candidates in cameras.items():
-            for member in candidates:
-                sole = len(candidates) > 1 or len(cameras) == 1
-                found[member] = _alone(PurePosixPath(member)) if sole else Place(session, camera)
+            # One camera is no rig, unless a manifest says that it is all there is of a session.
+            if len(candidates) > 1 or (len(cameras) == 1 and session not in told):
+                alone += candidates
+            else:
+                found[candidates[0]] = Place(session, camera)
+    taken = {place.session for place in found.values()}
+    stems = Counter(str(PurePosixPath(member).with_suffix("")) for member in alone)
+    for member in alone:
+        stem = str(PurePosixPath(member).with_suffix(""))
+        # `bikes.mp4` and `bikes.mkv` are two sessions; a name that a manifest gave is its own.
+        name = stem if stems[stem] == 1 and stem not in taken else member
+        found[member] = Place(name, SOLE_CAMERA)
     return found
 
 
-def _alone(path: PurePosixPath) -> Place:
-    return Place(str(path.with_suffix("")), SOLE_CAMERA)
+def _laid_out(path: PurePosixPath) -> tuple[str | None, str | None]:
+    """Return the session and the camera that a member's path names, or neither."""
+    named = _CAMERA.match(path.stem)
+    if named is None:
+        return None, None
+    around = [part.strip("_-. ") for part in (named["before"] or "", named["after"] or "")]
+    parts = [part for part in (_folder(path), *around) if part]
+    return "/".join(parts), named["camera"].lower()
+
+
+def _folder(path: PurePosixPath) -> str:
+    folder = path.parent.parent if path.parent.name in _PLAIN_FOLDERS else path.parent
+    return "" if str(folder) == "." else str(folder)
