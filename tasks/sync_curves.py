@@ -121,6 +121,10 @@ def _whitened(values: Floats, order: int) -> Floats:
     if order and power > 0:
         share = float(left[1:] @ left[:-1]) / power
         left = np.concatenate([[0.0], left[1:] - share * left[:-1]])
+        # Someone who enters once in each of two recordings is one instant, however large: without
+        # this, two unrelated steps were one clock with a confidence of 1.00.
+        limit = CLIP * 1.4826 * float(np.median(np.abs(left)))
+        left = np.clip(left, -limit, limit)
     return left
 
 
@@ -174,9 +178,14 @@ def _curve(
     of_a = np.maximum(total(2, 0) - sum_a**2 / n, 1e-9)
     of_b = np.maximum(total(0, 2) - sum_b**2 / n, 1e-9)
     r = np.clip((total(1, 1) - sum_a * sum_b / n) / np.sqrt(of_a * of_b), 0, 0.999)
+    likely = np.maximum(n * independent - 2, 0) / 2 * -np.log1p(-(r**2))
+    # Few instants that both find new, each as large as all others together, are worth only their
+    # number: how much more unequal the products are than those of normal numbers of this r.
+    unequal = total(2, 2) * n / np.maximum(of_a * of_b * (1 + 2 * r**2), 1e-9)
+    likely /= np.maximum(unequal, 1)
     enough = n >= max(MIN_CELLS, MIN_SHARE * short)
     found = np.zeros(len(lags))
-    found[meets] = enough * np.maximum(n * independent - 2, 0) / 2 * -np.log1p(-(r**2))
+    found[meets] = enough * likely
     return found
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 # An offset within so many frames of the likeliest one counts for it.
 NEAR_FRAMES = 1.5
+# What repeats (steps, a fan, keyframes) agrees at every turn, and which turn agrees best is decided
+# by how it falls on the frames. If the best offset farther away than this has at most `CLEAR` of
+# the nats of the first, it does not count against it; if it has as many, nothing is known.
+APART_S, CLEAR = 0.25, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ def _meet(
     alone = nothing * np.exp(-min(total[at], 700.0))
     sure = float(weight[np.abs(grid - grid[at]) <= near].sum() / (weight.sum() + alone))
     shift = float(grid[at])
+    rival = float(total[np.abs(grid - shift) > max(near, APART_S)].max(initial=0))
+    lead = 1 - rival / float(total[at]) if total[at] > 0 else 0.0
+    sure *= min(1.0, lead / (1 - CLEAR))
     jitter = min((_jitter(pairs, i, j, shift, one, other) for i, j in crossing), default=inf)
     return sure * erf(near / (sqrt(2) * jitter)), shift
 

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-# A frame that differs by less than this share of the median change is the one before, shown
-# again; more than so many in a row are no lower frame rate but a scene that stands still.
+# A frame that differs by less than this share of the change of frames that move (the upper
+# quartile) is the one before, shown again; more than so many in a row are no lower frame rate but
+# a scene that stands still.
 REPEAT_SHARE, MAX_REPEATS = 0.02, 3
+# What follows so many keyframes alike is coding; fewer could be chance. A keyframe's new coding
+# settles within so many frames.
+MIN_GROUPS, SETTLING_FRAMES = 4, 3
 # Where nothing moves there is noise: this share of the median is added before the logarithm.
 FLOOR_SHARE = 0.1
 
@@ -43,7 +47,11 @@ def motion_trace(signals: Signals) -> Trace | None:
         return None
     speed = change[kept][1:] / steps_s
     floor = FLOOR_SHARE * float(np.median(speed)) + 1e-3
-    return trace("motion", times_s, without_spikes(np.log(speed + floor)))
+    values = np.log(speed + floor)
+    if signals.keys is not None:
+        after = _frames_after(signals.keys)[kept][1:]
+        values = _without_coding(values, after)
+    return trace("motion", times_s, without_spikes(values))
 
 
 def sound_trace(loudness: Loudness) -> Trace | None:
@@ -107,10 +115,37 @@ def _between(times_ns: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
     return (times_ns[1:] + times_ns[:-1]) / (2 * SECOND_NS), np.diff(times_ns) / SECOND_NS
 
 
+def _frames_after(keys: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return how many frames after the last keyframe each frame is: (n,)."""
+    at = np.arange(len(keys))
+    return at - np.maximum.accumulate(np.where(keys, at, 0))
+
+
+def _without_coding(values: Floats, after: npt.NDArray[np.intp]) -> Floats:
+    """Return values less what is usual so many frames after a keyframe: (n,).
+
+    Each keyframe is coded afresh and the frames after it settle: in still scenes that is most of
+    what changes, and cameras of one make do it at one rhythm. Where keyframes are few, the frames
+    in which they settle are bridged.
+    """
+    found = values.copy()
+    settling = after < SETTLING_FRAMES
+    usual = float(np.median(values))
+    counts = np.bincount(after)
+    for frames in np.flatnonzero(counts >= MIN_GROUPS):
+        same = after == frames
+        found[same] -= float(np.median(values[same])) - usual
+        settling &= ~same
+    if settling.all():
+        return found
+    places = np.arange(len(values))
+    found[settling] = np.interp(places[settling], places[~settling], found[~settling])
+    return found
+
+
 def _shown(change: Floats) -> npt.NDArray[np.intp]:
     """Return the frames that are not the one before shown again (webcams give 30 of 15)."""
-    moving = change[change > 0]
-    limit = REPEAT_SHARE * float(np.median(moving)) if len(moving) else 0.0
+    limit = REPEAT_SHARE * float(np.percentile(change[change > 0], 75)) if change.any() else 0.0
     same = change <= limit
     same[:1] = False
     # Runs of repeats that are too long are kept.

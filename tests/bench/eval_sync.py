@@ -68,7 +68,8 @@ def cut(signals: Signals, first: int, last: int | None = None) -> Signals:
     part["change"][:1] = 0
     part["centre_x"][:1] = part["centre_y"][:1] = np.nan
     times = signals.times_ns[first:last]
-    return Signals(times - times[0], **part)
+    keys = None if signals.keys is None else signals.keys[first:last]
+    return Signals(times - times[0], **part, keys=keys)
 
 
 def end_ns(signals: Signals) -> int:
