@@ -98,7 +98,7 @@ def align(
     *,
     calibration: Calibration | None = None,
     max_offset_ns: int = 60 * SECOND_NS,
-    min_confidence: float = 0.8,
+    min_confidence: float = 0.85,
 ) -> SessionClock:
     """Find the clock of a session; the order of cameras does not matter, nor does the run.
 

@@ -52,7 +52,7 @@ def trace(kind: str, times_s: Floats, values: Floats) -> Trace | None:
     if len(values) < MIN_CELLS:
         return None
     middle = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - middle))) or float(np.std(values))
+    spread = _spread(values - middle)
     if spread <= 1e-6 * max(1.0, abs(middle)):
         return None
     step_s = float(np.median(np.diff(times_s)))
@@ -123,9 +123,18 @@ def _whitened(values: Floats, order: int) -> Floats:
         left = np.concatenate([[0.0], left[1:] - share * left[:-1]])
         # Someone who enters once in each of two recordings is one instant, however large: without
         # this, two unrelated steps were one clock with a confidence of 1.00.
-        limit = CLIP * 1.4826 * float(np.median(np.abs(left)))
+        limit = CLIP * _spread(left)
         left = np.clip(left, -limit, limit)
     return left
+
+
+def _spread(values: Floats) -> float:
+    """Return the robust deviation of values about 0, at least a quarter of the plain one.
+
+    Where most are alike (a scene that stands still, digital silence) only the rest tell.
+    """
+    middle = 1.4826 * float(np.median(np.abs(values)))
+    return max(middle, float(np.sqrt(np.mean(np.square(values)))) / 4)
 
 
 def _memory(a: Floats, b: Floats) -> float:

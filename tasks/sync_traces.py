@@ -30,8 +30,10 @@ REPEAT_SHARE, MAX_REPEATS = 0.02, 3
 # What follows so many keyframes alike is coding; fewer could be chance. A keyframe's new coding
 # settles within so many frames.
 MIN_GROUPS, SETTLING_FRAMES = 4, 3
-# Where nothing moves there is noise: this share of the median is added before the logarithm.
-FLOOR_SHARE = 0.1
+# Where nothing moves there is noise: this share of the median is added before the logarithm, and
+# so many levels a frame, below which low-rate coding leaves steps of single pixels (take of a
+# person walking far off: .3 levels).
+FLOOR_SHARE, STILL_CHANGE = 0.1, 0.05
 
 
 def motion_trace(signals: Signals) -> Trace | None:
@@ -46,7 +48,7 @@ def motion_trace(signals: Signals) -> Trace | None:
     if len(steps_s) == 0:
         return None
     speed = change[kept][1:] / steps_s
-    floor = FLOOR_SHARE * float(np.median(speed)) + 1e-3
+    floor = FLOOR_SHARE * float(np.median(speed)) + STILL_CHANGE / float(np.median(steps_s))
     values = np.log(speed + floor)
     if signals.keys is not None:
         after = _frames_after(signals.keys)[kept][1:]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "multicamera"
-DRAWS, SURE, FRAMES = 20, 0.9, 1.5
+DRAWS, SURE, FRAMES = 20, 0.85, 1.5
 
 
 @dataclass(frozen=True)
