@@ -28,6 +28,8 @@ NEAR_FRAMES = 1.5
 # by how it falls on the frames. If the best offset farther away than this has at most `CLEAR` of
 # the nats of the first, it does not count against it; if it has as many, nothing is known.
 APART_S, CLEAR = 0.25, 0.75
+# Clocks that people or files give are right to about so much.
+PRIOR_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,6 @@ def _meet(
     sure *= min(1.0, lead / (1 - CLEAR))
     jitter = min((_jitter(pairs, i, j, shift, one, other) for i, j in crossing), default=inf)
     return sure * erf(near / (sqrt(2) * jitter)), shift
-
-
-# Clocks that people or files give are right to about so much.
-PRIOR_S = 2.0
 
 
 def _jitter(

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 # quartile) is the one before, shown again; more than so many in a row are no lower frame rate but
 # a scene that stands still.
 REPEAT_SHARE, MAX_REPEATS = 0.02, 3
-# What follows so many keyframes alike is coding; fewer could be chance. A keyframe's new coding
-# settles within so many frames.
-MIN_GROUPS, SETTLING_FRAMES = 4, 3
+# What follows so many keyframes alike, this many standard errors from the usual, is coding.
+MIN_GROUPS, CODING_ERRORS = 4, 3.0
 # Where nothing moves there is noise: this share of the median is added before the logarithm, and
 # so many levels a frame, below which low-rate coding leaves steps of single pixels (take of a
 # person walking far off: .3 levels).
@@ -127,21 +126,17 @@ def _without_coding(values: Floats, after: npt.NDArray[np.intp]) -> Floats:
     """Return values less what is usual so many frames after a keyframe: (n,).
 
     Each keyframe is coded afresh and the frames after it settle: in still scenes that is most of
-    what changes, and cameras of one make do it at one rhythm. Where keyframes are few, the frames
-    in which they settle are bridged.
+    what changes, and cameras of one make do it at one rhythm. Only what stands out from chance is
+    taken away: taking the mean of 12 groups of real movement away lost two sessions in three.
     """
     found = values.copy()
-    settling = after < SETTLING_FRAMES
     usual = float(np.median(values))
-    counts = np.bincount(after)
-    for frames in np.flatnonzero(counts >= MIN_GROUPS):
+    for frames in np.flatnonzero(np.bincount(after) >= MIN_GROUPS):
         same = after == frames
-        found[same] -= float(np.median(values[same])) - usual
-        settling &= ~same
-    if settling.all():
-        return found
-    places = np.arange(len(values))
-    found[settling] = np.interp(places[settling], places[~settling], found[~settling])
+        by = float(np.median(values[same])) - usual
+        # The deviation of a median is 1.25 times that of a mean.
+        if abs(by) > CODING_ERRORS * 1.25 * float(np.std(values[same])) / np.sqrt(same.sum()):
+            found[same] -= by
     return found
 
 
