@@ -147,6 +147,10 @@ def _rebuild_media(kind: type[MediaError], message: str, reason: str) -> MediaEr
     return kind(message, reason=reason)
 
 
+class CalibrationInvalidError(StillhouseError):
+    """A calibration file cannot be used: correct the field named in the message."""
+
+
 class TableMismatchError(StillhouseError):
     """Rows, or a stored table, do not fit the declared schema: please report it as a defect."""
 

@@ -91,6 +91,13 @@ class Settings(BaseSettings):
         default=0.4, gt=0, lt=1, description="of unrelated session groups"
     )
 
+    sync_max_offset_ns: int = Field(
+        default=60_000_000_000, gt=0, description="cameras that started further apart are not tied"
+    )
+    sync_min_confidence: float = Field(
+        default=0.85, gt=0, le=1, description="below it a session is called unsynchronised"
+    )
+
     max_file_bytes: int = Field(default=1 << 40, gt=0, description="a larger file is refused")
     max_ratio: float = Field(
         default=200.0, ge=1, description="a compressed member that expands more is refused"

@@ -19,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
 from tasks.limits import Limits, check_pixels
+from tasks.loudness import SOUND_RATE, Loudness, listen
 from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
 from tasks.playback import Shown, play
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from catalog.span import Span
     from tasks.salvage import Account
+    from tasks.wanted import Clock
 
 __all__ = [
     "Decoded",
@@ -48,6 +50,7 @@ __all__ = [
     "decoder_build",
     "frames",
     "keyframes",
+    "loudness",
     "open_container",
     "probe",
     "sample",
@@ -230,6 +233,25 @@ def _flagged(stream: VideoStream) -> Iterator[tuple[int, Frame]]:
     for item in play(stream):
         if not isinstance(item, Fault) and item.frame.key_frame and not item.is_corrupt:
             yield item.pts, item.frame
+
+
+def loudness(source: Source, clock: Clock, duration_ns: int) -> Loudness | None:
+    """Measure how loud a recording is, 100 times a second; its pictures are not even read.
+
+    `clock` is the recording's. None if the file has no sound that can be decoded. What does not
+    decode is silence, as is a gap; the sound may end before `duration_ns`.
+
+    Raises:
+        MediaError: `empty_file`, `not_a_video`, `encrypted`.
+        OSError: the file is not there, may not be read, or its storage fails.
+    """
+    with open_container(source) as container:
+        for stream in container.streams:
+            if stream.type != "audio":
+                stream.discard = Discard.all
+        resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
+        damage = av.error.FFmpegError
+        return listen(container, resampler.resample, source, clock, duration_ns, damage)
 
 
 def _pictured(

@@ -15,14 +15,29 @@ from catalog import ids
 from catalog.span import Span
 from tasks.clips import Clip, Take, cut_clips
 from tasks.clock import CameraClock
-from tasks.layout import Place, places
+from tasks.layout import Hint, places
 from tasks.shots import find_boundaries
 
 if TYPE_CHECKING:
     from infra.settings import Settings
+    from tasks.rigs import Rig
     from tasks.signals import Signals
+    from tasks.sync import MeasuredClock
 
 Member = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """One session before its clocks are known: (camera, member, its recording) each, by camera."""
+
+    name: str
+    parts: tuple[tuple[str, str, Mapping[str, Any]], ...]
+
+    @property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """Who it is made of: (camera, recording) each."""
+        return frozenset((camera, found["recording_id"]) for camera, _, found in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Formed:
     takes: tuple[Take, ...]
     clips: tuple[Clip, ...]
     members: tuple[str, ...]
+    rig: Rig
 
     def session_row(self) -> dict[str, Any]:
         """Return the row of `sessions`, without archive, group and split."""
@@ -45,12 +61,14 @@ class Formed:
                     "camera_id": take.camera,
                     "recording_id": take.recording_id,
                     "offset_ns": take.clock.offset_ns,
-                    "drift_ppb": None,
+                    "drift_ppb": take.clock.drift_ppb,
+                    "clock_confidence": measured.confidence,
                 }
-                for take in self.takes
+                for take, measured in zip(self.takes, self.rig.clock.cameras, strict=True)
             ],
             "duration_ns": max(take.whole.end_ns for take in self.takes),
-            "clock_status": "sole" if len(self.takes) == 1 else "assumed",
+            "clock_status": self.rig.clock.status,
+            "calibration": self.rig.calibration,
         }
 
     def shot_rows(self) -> list[dict[str, Any]]:
@@ -83,58 +101,51 @@ class Formed:
         ]
 
 
-def form_place(
-    members: list[Member], signals: Mapping[str, Signals], settings: Settings
-) -> list[Formed]:
+def group_place(members: list[Member]) -> list[Grouped]:
     """Return the sessions of the members that stand in one place, in order of name.
 
     A file that is a copy of another, or gave no recording, belongs to none.
     """
     usable = {row["member"]: row for row in members if row["is_primary"] and row["recordings"]}
-    hints = {name: hint for name, row in usable.items() if (hint := _hint(row)) is not None}
+    hints = {name: _hint(row) for name, row in usable.items() if row["hint"]}
     sessions: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = defaultdict(list)
     for member, place in places(sorted(usable), hints).items():
         for found in usable[member]["recordings"]:
             # More video streams in a file are more cameras.
             camera = place.camera if found["stream"] == 0 else f"{place.camera}.{found['stream']}"
             sessions[place.session].append((camera, member, found))
-    return [_formed(name, sessions[name], signals, settings) for name in sorted(sessions)]
+    return [
+        Grouped(name, tuple(sorted(sessions[name], key=lambda part: part[0])))
+        for name in sorted(sessions)
+    ]
 
 
-def _hint(row: Member) -> Place | None:
-    """Return the session and camera that a manifest gives; what it leaves open is the layout's."""
+def _hint(row: Member) -> Hint:
+    """Return the session and camera that a manifest gives."""
     said = json.loads(row["hint"] or "{}")
-    if not (said.get("session") or said.get("camera")):
-        return None
-    layout = places([row["member"]])[row["member"]]
-    camera = said["camera"] or layout.session.rpartition("/")[2]
-    return Place(said["session"] or layout.session, camera)
+    return Hint(said.get("session"), said.get("camera"))
 
 
-def _formed(
-    name: str,
-    parts: list[tuple[str, str, Mapping[str, Any]]],
-    signals: Mapping[str, Signals],
-    settings: Settings,
-) -> Formed:
+def form(session: Grouped, rig: Rig, signals: Mapping[str, Signals], settings: Settings) -> Formed:
+    """Put a session's cameras on its clock and cut it into clips; `rig` is in order of camera."""
     takes = tuple(
-        _take(camera, found, signals[found["recording_id"]])
-        for camera, _, found in sorted(parts, key=lambda part: part[0])
+        _take(camera, found, signals[found["recording_id"]], measured)
+        for (camera, _, found), measured in zip(session.parts, rig.clock.cameras, strict=True)
     )
     session_id = ids.session_id(
         [(t.camera, t.recording_id, t.clock.offset_ns, t.clock.drift_ppb) for t in takes]
     )
     clips = cut_clips(takes, settings.clip_max_ns, settings.clip_min_ns)
-    return Formed(session_id, name, takes, tuple(clips), tuple(member for _, member, _ in parts))
+    members = tuple(member for _, member, _ in session.parts)
+    return Formed(session_id, session.name, takes, tuple(clips), members, rig)
 
 
-def _take(camera: str, found: Mapping[str, Any], signals: Signals) -> Take:
+def _take(camera: str, found: Mapping[str, Any], signals: Signals, measured: MeasuredClock) -> Take:
     bad_spans = [Span(bad["start_ns"], bad["end_ns"]) for bad in found["bad_spans"]]
     return Take(
         camera=camera,
         recording_id=found["recording_id"],
-        # Clocks are taken as equal until they are measured: see `clock_status`.
-        clock=CameraClock(),
+        clock=CameraClock(measured.offset_ns, measured.drift_ppb),
         duration_ns=found["duration_ns"],
         boundaries=tuple(find_boundaries(signals, bad_spans)),
         bad_spans=tuple(bad_spans),

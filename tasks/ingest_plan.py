@@ -15,6 +15,7 @@ from catalog import ids
 from tasks.archive import source_of
 from tasks.decode import decoder_build
 from tasks.listing import Listing, read_listing
+from tasks.rigs import clocking_digest
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ FORMERS = ("tasks.layout", "tasks.clips", "tasks.shots", "tasks.clock", "tasks.s
 class IngestPlan:
     """A listing, the snapshot it was held against, and how many members are what.
 
-    `forming` is the digest of what sessions and clips are formed by, `refusing` of what files are
-    refused by: what either decided under another digest is decided again, from what is known.
+    `forming` is the digest of what sessions and clips are formed by, `clocking` of what their
+    clocks are found by, `refusing` of what files are refused by: what any of them decided under
+    another digest is decided again, from what is known.
     """
 
     listing: Listing
     snapshot: Snapshot
     forming: str
+    clocking: str
     refusing: str
     counts: Mapping[str, int]
 
@@ -68,19 +71,21 @@ def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
     """
     listing, snapshot = read_listing(location, run.settings), run.catalog.snapshot()
     forming, refusing = forming_digest(run.settings), refusing_digest(run.settings)
+    clocking = clocking_digest(run.settings)
     with listing.compare(snapshot, refusing) as found:
         counts = found.counts(forming)
     run.ledger.inputs = len(listing)
     run.ledger.failed = listing.unnamed
     run.ledger.cached = counts["present"] + counts["duplicate"]
     run.ledger.quarantined = counts["quarantined"]
-    return IngestPlan(listing, snapshot, forming, refusing, counts)
+    return IngestPlan(listing, snapshot, forming, clocking, refusing, counts)
 
 
 def forming_digest(settings: Settings) -> str:
-    """Name what sessions and clips are formed by."""
+    """Name what sessions and clips are formed by, their clocks included."""
     parts = [part for module in FORMERS for part in source_parts(module)]
-    return ids.digest("forming", settings.clip_max_ns, settings.clip_min_ns, *parts)
+    lengths = (settings.clip_max_ns, settings.clip_min_ns)
+    return ids.digest("forming", clocking_digest(settings), *lengths, *parts)
 
 
 def refusing_digest(settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """Groups the recordings of an archive into sessions by how their files are laid out.
 
-Reads member paths only; writes nothing. Files of one folder that are named after cameras
-(`cam01.mp4`, `camera_2.mkv`, `take3_cam0_test.mp4`) share a session; any other is a session alone.
+Reads member paths, and what a manifest says of them; writes nothing. Files of one folder that are
+named after cameras (`cam01.mp4`, `camera_2.mkv`, `take3_cam0_test.mp4`) share a session; any other
+is a session alone. What a manifest says goes before what a name says.
 """
 
 from __future__ import annotations
@@ -33,57 +34,80 @@ class Place:
     camera: str
 
 
-def place_of(member: str, session: str | None = None) -> str:
-    """Return where a member stands: members of unlike places never share a session.
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a manifest says of a member; None where it says nothing."""
 
-    `session` is what a manifest says; it overrides the layout.
-    """
-    if session is not None:
-        return f"={session}"
+    session: str | None = None
+    camera: str | None = None
+
+
+def place_of(member: str, hint: Hint) -> str:
+    """Return where a member stands: members of unlike places never share a session."""
     # Strings, not paths: a million members would take 20 s more.
-    folder, stem = _parts(member)
-    named = _CAMERA.match(stem)
-    return _stem(member) if named is None else _shared(folder, named)
+    if hint.session:
+        return f"={hint.session}"
+    session, _ = _laid_out(member)
+    if session is None:
+        session = _folder(member) if hint.camera else _stem(member)
+    return session
 
 
-def places(members: Iterable[str], hints: Mapping[str, Place] | None = None) -> dict[str, Place]:
-    """Return each member's session and camera; `hints` are those that a manifest gives.
+def places(members: Iterable[str], hints: Mapping[str, Hint] | None = None) -> dict[str, Place]:
+    """Return each member's session and camera; no two have both alike.
 
-    Two files that would be the same camera of the same session (`cam01.mp4`, `cam01.mkv`) cannot
-    both be: each is then a session alone.
+    A hinted session takes the member whatever its folder, as the hinted camera, or the one in its
+    name, or its name. A hinted camera alone counts within the session that the layout gives. Two
+    files that would be the same camera of the same session (`cam01.mp4`, `cam01.mkv`) cannot both
+    be: each is then a session alone.
     """
+    hints = hints or {}
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    alone: list[str] = []
+    told, alone = set(), []
     for member in members:
-        folder, stem = _parts(member)
-        named = _CAMERA.match(stem)
-        if hints and member in hints:
-            groups[hints[member].session][hints[member].camera].append(member)
-        elif named is None:
+        hint = hints.get(member, Hint())
+        session, camera = _laid_out(member)
+        if hint.session:
+            told.add(hint.session)
+            session, camera = hint.session, hint.camera or camera or _parts(member)[1]
+        elif hint.camera:
+            session, camera = session or _folder(member), hint.camera
+        if session is None or camera is None:
             alone.append(member)
         else:
-            groups[_shared(folder, named)][named["camera"].lower()].append(member)
+            groups[session][camera].append(member)
     found: dict[str, Place] = {}
     for session, cameras in groups.items():
         for camera, candidates in cameras.items():
-            if len(candidates) > 1 or (len(cameras) == 1 and not hints):
+            # One camera is no rig, unless a manifest says that it is all there is of a session.
+            if len(candidates) > 1 or (len(cameras) == 1 and session not in told):
                 alone += candidates
             else:
                 found[candidates[0]] = Place(session, camera)
-    taken = Counter(_stem(member) for member in alone) + Counter(list(groups))
+    taken = {place.session for place in found.values()}
+    stems = Counter(map(_stem, alone))
     for member in alone:
-        # Names are for people; two that are alone in one folder may differ in their ending only.
-        name = _stem(member) if taken[_stem(member)] == 1 else member
+        stem = _stem(member)
+        # `bikes.mp4` and `bikes.mkv` are two sessions; a name that a manifest gave is its own.
+        name = stem if stems[stem] == 1 and stem not in taken else member
         found[member] = Place(name, SOLE_CAMERA)
     return found
 
 
-def _shared(folder: str, named: re.Match[str]) -> str:
-    """Return the name of the session that a file named after a camera may share with others."""
+def _laid_out(member: str) -> tuple[str | None, str | None]:
+    """Return the session and the camera that a member's path names, or neither."""
+    named = _CAMERA.match(_parts(member)[1])
+    if named is None:
+        return None, None
     around = [part.strip("_-. ") for part in (named["before"] or "", named["after"] or "")]
+    parts = [part for part in (_folder(member), *around) if part]
+    return "/".join(parts), named["camera"].lower()
+
+
+def _folder(member: str) -> str:
+    folder = _parts(member)[0]
     above, _, own = folder.rpartition("/")
-    folder = above if own in _PLAIN_FOLDERS else folder
-    return "/".join(part for part in (folder, *around) if part) or "."
+    return above if own in _PLAIN_FOLDERS else folder
 
 
 def _parts(member: str) -> tuple[str, str]:

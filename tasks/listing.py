@@ -15,7 +15,7 @@ from catalog.comparison import LISTED, compare
 from infra.errors import ArchiveEmptyError
 from infra.observability import log_facts, progress
 from tasks.archive import archive_uri, list_archive
-from tasks.layout import place_of
+from tasks.layout import Hint, place_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -82,7 +82,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "mtime_ns": entry.mtime_ns,
         "byte_offset": entry.byte_offset,
         "packed": entry.packed,
-        "place": place_of(entry.member, entry.session),
+        "place": place_of(entry.member, Hint(entry.session, entry.camera)),
         "hint": json.dumps(hint) if any(hint.values()) else None,
     }
 

@@ -136,7 +136,7 @@ def _note(
     luma = frame.luma(LUMA_WIDTH, LUMA_HEIGHT)
     if before is not None:
         _hash_until(tally, t_ns, before)
-    tally.meter.note(t_ns, luma, before)
+    tally.meter.note(t_ns, luma, before, key=frame.is_key)
     tally.account.good(frame.pts, key=frame.is_key)
     tally.sizes.setdefault(frame.size)
     tally.last_duration = frame.duration

@@ -22,7 +22,8 @@ from catalog.schemas.labels import LABELS
 from catalog.schemas.sessions import SESSIONS
 from catalog.schemas.shots import SHOTS
 from infra.observability import progress
-from tasks.forming import Formed, form_place
+from tasks.forming import Formed, Grouped, form, group_place
+from tasks.rigs import find_rigs
 from tasks.signals import Signals
 from tasks.splitting import split_sessions
 
@@ -64,9 +65,13 @@ def form_sessions(plan: IngestPlan, fingerprints: pa.Table, run: FlowRun) -> Non
 def _form_page(page: list[Member], plan: IngestPlan, run: FlowRun) -> None:
     """Form the sessions of some places and commit them, then the record of their files."""
     signals = _signals(page, run)
-    formed: list[Formed] = []
+    sessions: list[Grouped] = []
     for _, members in groupby(page, key=lambda row: row["place"]):
-        formed += form_place(list(members), signals, run.settings)
+        sessions += group_place(list(members))
+    rigs = find_rigs(sessions, {row["member"]: row for row in page}, signals, plan, run)
+    formed = [
+        form(one, rig, signals, run.settings) for one, rig in zip(sessions, rigs, strict=True)
+    ]
     _commit_sessions(formed, plan, run)
     session_of = {name: one.session_id for one in formed for name in one.members}
     _commit_files(page, session_of, plan, run)
@@ -94,6 +99,7 @@ def _commit_sessions(formed: list[Formed], plan: IngestPlan, run: FlowRun) -> No
                 "archive_uri": plan.listing.uri,
                 "group_id": group_id,
                 "split": split,
+                "clocking": plan.clocking,
                 "flow_run_id": run.flow_run_id,
             }
         )

@@ -6,7 +6,7 @@ numbers anyway, so shots cost no further decoding. Why so: `infra/decisions/0008
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -16,12 +16,13 @@ from catalog.span import Span, merge, subtract
 from tasks.cuts import cuts, flashes
 from tasks.dissolves import dissolves
 from tasks.fades import fades
-from tasks.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+
+    from tasks.signals import Signals
 
 Kind = Literal["cut", "fade", "dissolve"]
 
@@ -82,7 +83,7 @@ def _stretches(signals: Signals, bad_spans: Sequence[Span]) -> Iterator[Signals]
     starts = np.concatenate([[0], np.flatnonzero(_broken(signals.times_ns, bad_spans)) + 1])
     for first, end in pairwise([*starts.tolist(), len(signals)]):
         if end - first > 1:
-            yield Signals(*(getattr(signals, one.name)[first:end] for one in fields(Signals)))
+            yield signals.part(first, end)
 
 
 def _broken(times_ns: npt.NDArray[np.int64], bad_spans: Sequence[Span]) -> npt.NDArray[np.bool_]:

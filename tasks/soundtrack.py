@@ -67,7 +67,8 @@ def samples_within(
             begin = max(begin, at)
             if samples.shape[1] == 0:
                 continue
-            if begin > at:
-                yield at, np.zeros((samples.shape[0], begin - at), np.float32)
+            # A second of silence at a time: a broken timestamp may claim days of it.
+            for gap in range(at, begin, rate):
+                yield gap, np.zeros((samples.shape[0], min(rate, begin - gap)), np.float32)
             yield begin, samples
             at = begin + samples.shape[1]

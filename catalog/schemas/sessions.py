@@ -39,6 +39,7 @@ SESSIONS = Table(
             column("split", pa.string(), "train or heldout; one for a whole group, for good"),
             column("clock_status", pa.string(), "how the clocks were found, or that they were not"),
             column("calibration", pa.string(), "camera matrices and poses as JSON", null=True),
+            column("clocking", pa.string(), "digest of what its clocks were found by", null=True),
             column("flow_run_id", pa.string(), "the flow run that found it"),
         ]
     ),

@@ -40,7 +40,8 @@ select
     coalesce((
         select list({
             recording_id: o.recording_id, stream: o.stream, duration_ns: o.duration_ns,
-            bad_spans: o.bad_spans
+            bad_spans: o.bad_spans, has_audio: o.has_audio, start_pts: o.start_pts,
+            time_base_num: o.time_base_num, time_base_den: o.time_base_den
         } order by o.stream)
         from recordings as o where o.file_id = r.file_id
     ), []) as recordings

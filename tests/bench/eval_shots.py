@@ -25,6 +25,7 @@ from shot_edits import HEIGHT, MARGIN, RATE, WIDTH, Edited, Join, edited
 from catalog.span import SECOND_NS, Span
 from infra.settings import load_settings
 from tasks.decode import Scale, Source, decode_all, frames
+from tasks.limits import Limits
 from tasks.mux import write_video
 from tasks.scan import LUMA_HEIGHT, LUMA_WIDTH, scan
 from tasks.shots import find_boundaries
@@ -121,7 +122,7 @@ def f1(score: Score) -> float:
 
 def ours(path: Path) -> Found:
     """Find boundaries as ingest does."""
-    result = scan(Source(str(path)), max_pixels=1 << 24, max_frames=100_000)
+    result = scan(Source(str(path)), Limits(pixels=1 << 24, frames=100_000))
     times = result.signals.times_ns
     found = find_boundaries(result.signals, result.bad_spans)
     return [(int(np.searchsorted(times, one.t_ns)), one.kind) for one in found]
@@ -142,7 +143,7 @@ def theirs(detector: Callable[[], object], pictures: Iterable[Pixels]) -> Found:
 def pictures(path: Path, size: tuple[int | None, int | None] = (None, None)) -> list[Pixels]:
     """Decode a recording as rgb24, as displayed."""
     source, whole = Source(str(path)), Span(0, 1 << 60)
-    start = scan(source, max_pixels=1 << 24, max_frames=100_000).start_pts
+    start = scan(source, Limits(pixels=1 << 24, frames=100_000)).start_pts
     found = []
     for one in frames(source, whole, (Scale("full", *size),), start_pts=start):
         found.append(one.images["full"])
@@ -186,7 +187,7 @@ def cost(path: Path) -> None:
     """Print the CPU time a frame of each detector, decoding apart."""
     meter, before = Meter(LUMA_WIDTH, LUMA_HEIGHT), None
     scaling = rest = 0.0
-    for frame in decode_all(Source(str(path)), max_pixels=1 << 24, max_frames=100_000, threads=1):
+    for frame in decode_all(Source(str(path)), Limits(pixels=1 << 24, frames=100_000)):
         began = time.thread_time()
         luma = frame.luma(LUMA_WIDTH, LUMA_HEIGHT)
         scaled = time.thread_time()

@@ -22,7 +22,7 @@ from catalog.span import SECOND_NS, Span, split
 from catalog.store import Catalog
 from tasks.archive import archive_uri
 from tasks.ingest_plan import forming_digest
-from tasks.layout import place_of, places
+from tasks.layout import Hint, place_of, places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,7 +150,7 @@ def _columns(
             "file_id": files,
             "recordings": [[file] for file in files],
             "session_id": sessions,
-            "place": [place_of(member) for member in batch],
+            "place": [place_of(member, Hint()) for member in batch],
             "forming": [forming] * count,
             "status": ["present"] * count,
             "seen_ns": [MTIME_NS] * count,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.layout import SOLE_CAMERA, Place, places
+from tasks.layout import SOLE_CAMERA, Hint, Place, places
 
 
 def test_cameras_of_one_folder_share_a_session() -> None:
@@ -53,13 +53,45 @@ def test_two_files_of_one_camera_do_not_hide_each_other() -> None:
     found = places(["a/cam01.mp4", "a/cam01.mkv", "a/cam02.mp4"])
     assert found["a/cam02.mp4"] == Place("a", "cam02")
     assert found["a/cam01.mp4"].camera == found["a/cam01.mkv"].camera == SOLE_CAMERA
+    assert found["a/cam01.mp4"].session != found["a/cam01.mkv"].session
 
 
-@given(st.lists(st.from_regex(r"([a-z]{1,3}/){0,2}(cam[0-9]|[a-z]{1,4})\.mp4", fullmatch=True)))
+def test_what_a_manifest_says_goes_before_the_layout() -> None:
+    """Files of two folders are one session, as the cameras the manifest names or their own."""
+    members = ["left/GX010042.mp4", "right/cam7.mp4", "right/cam8.mp4", "right/cam9.mp4"]
+    hints = {members[0]: Hint("derby", "goal"), members[1]: Hint("derby")}
+    found = places(members, hints)
+    assert found[members[0]] == Place("derby", "goal")
+    assert found[members[1]] == Place("derby", "cam7")
+    assert found[members[2]] == Place("right", "cam8")
+
+
+def test_a_manifest_may_name_the_camera_alone() -> None:
+    """Files whose names say nothing are cameras of their folder's session if they are told so."""
+    hints = {f"take/{name}.mp4": Hint(camera=f"c{k}") for k, name in enumerate(("door", "yard"))}
+    found = places(list(hints), hints)
+    assert set(found.values()) == {Place("take", "c0"), Place("take", "c1")}
+
+
+def test_a_manifest_may_say_that_a_session_has_one_camera() -> None:
+    """A told session keeps its name and camera though it is alone."""
+    hints = {"a/x.mp4": Hint("interview", "close")}
+    assert places(["a/x.mp4"], hints) == {"a/x.mp4": Place("interview", "close")}
+
+
+def test_a_told_session_does_not_swallow_a_file_of_its_name() -> None:
+    """A file alone is not drawn into a session that a manifest happened to call like it."""
+    hints = {"a/x.mp4": Hint("b/y", SOLE_CAMERA)}
+    found = places(["a/x.mp4", "b/y.mp4"], hints)
+    assert found["a/x.mp4"] != found["b/y.mp4"]
+
+
+@given(
+    st.lists(st.from_regex(r"([a-z]{1,3}/){0,2}(cam[0-9]|[a-z]{1,4})\.(mp4|mkv)", fullmatch=True))
+)
 def test_every_member_has_exactly_one_place(members: list[str]) -> None:
     """No member is lost, and no two members are the same camera of the same session."""
     members = sorted(set(members))
     found = places(members)
     assert set(found) == set(members)
-    shared = [place for place in found.values() if place.camera != SOLE_CAMERA]
-    assert len(shared) == len(set(shared))
+    assert len(found) == len(set(found.values()))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from catalog.span import Span
 from tasks.decode import Source
+from tasks.limits import Limits
 from tasks.scan import scan
 from tasks.shots import Boundary, find_boundaries, shots
 from tasks.signals import Meter, Signals
@@ -225,7 +226,7 @@ def test_the_archive_has_every_kind(truth: Truth) -> None:
     assert [kind for _, kind in told.boundaries] == ["cut", "fade", "dissolve"]
     assert len(told.flashes) == 4
     source = Source(str(truth.folder / "fades.mp4"))
-    signals = scan(source, max_pixels=1 << 24, max_frames=10_000).signals
+    signals = scan(source, Limits(pixels=1 << 24, frames=10_000)).signals
     boundaries = find_boundaries(signals)
     assert [one.kind for one in boundaries] == [kind for _, kind in told.boundaries]
     for one, (t_ns, _) in zip(boundaries, told.boundaries, strict=True):
@@ -248,7 +249,7 @@ def test_real_footage_is_parted_where_a_viewer_parts_it(
     """Labelled by eye; the dissolve runs from frame 127 to 148."""
     if not (SHARED / name).exists():
         pytest.skip(f"real footage is not beside the project: {SHARED / name}")
-    result = scan(Source(str(SHARED / name)), max_pixels=1 << 24, max_frames=10_000)
+    result = scan(Source(str(SHARED / name)), Limits(pixels=1 << 24, frames=10_000))
     boundaries = find_boundaries(result.signals, result.bad_spans)
     times = result.signals.times_ns
     assert [(int(np.searchsorted(times, one.t_ns)), one.kind) for one in boundaries] == expected

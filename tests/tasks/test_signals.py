@@ -67,6 +67,21 @@ def test_what_is_packed_comes_back(steps: list[int], step: int, even: bool) -> N
         assert getattr(found, name) == pytest.approx(value, rel=1e-3)
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 30])
+@pytest.mark.parametrize("step", [0, 40_000_000])
+def test_keyframes_come_back(count: int, step: int) -> None:
+    """Which frames are keyframes survives, with times even or not; not noted stays not noted."""
+    random = np.random.default_rng(count)
+    uneven = np.cumsum(random.integers(10**7, 10**8, count))
+    times = np.arange(count) * step if step else uneven - uneven[:1].sum()
+    values = [random.uniform(0, 255, count).astype(np.float32) for _ in NAMES]
+    keys = random.random(count) < 0.3
+    found = Signals.unpack(Signals(times, *values, keys).pack())
+    assert count == 0 or (found.keys is not None and found.keys.tolist() == keys.tolist())
+    assert np.abs(found.times_ns - times).max(initial=0) <= EVEN_NS
+    assert Signals.unpack(Signals(times, *values).pack()).keys is None
+
+
 def test_arrays_of_unequal_length_are_refused() -> None:
     """A frame without one of its numbers is a mistake."""
     one, two = np.zeros(1, np.float32), np.zeros(2, np.float32)

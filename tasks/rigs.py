@@ -1,0 +1,143 @@
+"""What ties the cameras of a session together: one clock, and their calibration if there is one.
+
+Reads signals, sound and calibration files; writes nothing. A clock that was found for the same
+cameras and recordings before is taken from the catalog.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from catalog import ids
+from catalog.query import rows
+from infra.ray_cluster import Finished, connect, map_isolated
+from tasks.calibration_search import calibration_beside
+from tasks.listener import ListenWork, listen_to
+from tasks.sync import CameraTrack, MeasuredClock, SessionClock, align
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.settings import Settings
+    from tasks.calibration import Calibration
+    from tasks.forming import Grouped
+    from tasks.ingest_plan import IngestPlan
+    from tasks.loudness import Loudness
+    from tasks.run_record import FlowRun
+    from tasks.signals import Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The clock of a session, its cameras in order of name, and its calibration as JSON."""
+
+    clock: SessionClock
+    calibration: str | None = None
+
+
+def clocking_digest(settings: Settings) -> str:
+    """Name what clocks are found by: settings and source."""
+    limits = (settings.sync_max_offset_ns, str(settings.sync_min_confidence))
+    return ids.digest("clocking", *limits, *source_parts("tasks.sync"))
+
+
+def find_rigs(
+    sessions: Sequence[Grouped],
+    members: Mapping[str, Mapping[str, Any]],
+    signals: Mapping[str, Signals],
+    plan: IngestPlan,
+    run: FlowRun,
+) -> list[Rig]:
+    """Return the rig of each session; `members` are the listing's rows by name."""
+    known = _known(sessions, plan, run)
+    fresh = [one for one in sessions if len(one.parts) > 1 and one.identity not in known]
+    sounds = _sounds(fresh, members, plan, run)
+    return [
+        known[one.identity] if one.identity in known else _found(one, signals, sounds, plan, run)
+        for one in sessions
+    ]
+
+
+def _found(
+    session: Grouped,
+    signals: Mapping[str, Signals],
+    sounds: Mapping[str, Loudness],
+    plan: IngestPlan,
+    run: FlowRun,
+) -> Rig:
+    cameras = [camera for camera, _, _ in session.parts]
+    calibration: Calibration | None = None
+    if len(cameras) > 1:
+        folders = {member for _, member, _ in session.parts}
+        calibration = calibration_beside(plan.listing.uri, folders, cameras)
+    tracks = [
+        CameraTrack(
+            camera_id=camera,
+            signals=signals[found["recording_id"]],
+            duration_ns=found["duration_ns"],
+            loudness=sounds.get(found["recording_id"]),
+        )
+        for camera, _, found in session.parts
+    ]
+    clock = align(
+        tracks,
+        calibration=calibration,
+        max_offset_ns=run.settings.sync_max_offset_ns,
+        min_confidence=run.settings.sync_min_confidence,
+    )
+    return Rig(clock, None if calibration is None else calibration.to_json())
+
+
+def _known(
+    sessions: Sequence[Grouped], plan: IngestPlan, run: FlowRun
+) -> dict[frozenset[tuple[str, str]], Rig]:
+    """Return the rigs that the catalog has for these cameras and recordings."""
+    wanted = [found["recording_id"] for one in sessions for _, _, found in one.parts]
+    asked = {"recording_ids": wanted, "clocking": plan.clocking}
+    found = {}
+    for row in rows(run.catalog.snapshot(), "session_clocks", asked):
+        cameras = sorted(row["cameras"], key=lambda camera: str(camera["camera_id"]))
+        identity = frozenset((one["camera_id"], one["recording_id"]) for one in cameras)
+        clocks = tuple(
+            MeasuredClock(
+                one["camera_id"],
+                one["offset_ns"],
+                one["drift_ppb"] or 0,
+                one["clock_confidence"] or 0.0,
+                "assumed",
+            )
+            for one in cameras
+        )
+        found[identity] = Rig(SessionClock(clocks, row["clock_status"]), row["calibration"])
+    return found
+
+
+def _sounds(
+    sessions: Sequence[Grouped],
+    members: Mapping[str, Mapping[str, Any]],
+    plan: IngestPlan,
+    run: FlowRun,
+) -> dict[str, Loudness]:
+    """Listen to the sessions of which at least two cameras have sound, each in its own process."""
+    heard: list[list[tuple[str, Mapping[str, Any]]]] = []
+    for one in sessions:
+        loud = [(member, found) for _, member, found in one.parts if found["has_audio"]]
+        heard += [loud] if len(loud) > 1 else []
+    work = [
+        ListenWork.of(found, plan.source(members[member]))
+        for member, found in chain.from_iterable(heard)
+    ]
+    if not work:
+        return {}
+    connect(run.settings)
+    outcomes = map_isolated(
+        listen_to, work, timeout_s=run.settings.scan_timeout_s, concurrency=run.settings.cpus
+    )
+    return {
+        outcome.item.recording_id: outcome.result
+        for outcome in outcomes
+        if isinstance(outcome, Finished) and outcome.result is not None
+    }
