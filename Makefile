@@ -46,9 +46,15 @@ bench: $(READY) ## measured ratios: decoding against ffmpeg, the road's busy sha
 	@$(BIN)/python tests/bench/bench_road.py
 
 bench-ingest: $(READY) ## the sampling job beside PyAV, Ray Data, Daft, ffmpeg; hashing; listings
-	@$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
 	@$(BIN)/python tests/bench/bench_ingest.py
 	@$(BIN)/python tests/bench/bench_listing.py
+
+eval-ingest: $(READY) ## how well shots, clocks and duplicates are found, beside their peers
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
+	@$(BIN)/python tests/bench/eval_shots.py
+	@$(BIN)/python tests/bench/eval_sync.py
+	@$(BIN)/python tests/bench/eval_duplicates.py
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560

@@ -11,7 +11,7 @@ from flows.console import Console, exit_code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ARCHIVES = "A folder of recordings; it is only read."
+ARCHIVES = "A folder, tar, zip, s3:// or gs:// prefix, or a manifest; it is only read."
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done and what it would cost.")
 ]
