@@ -25,8 +25,9 @@ from catalog.schemas.recordings import RECORDINGS
 from infra.errors import ArchiveUnreadableError, MediaError
 from infra.observability import Bar, log_facts, progress
 from infra.ray_cluster import Finished, connect, map_isolated
-from tasks.decode import Limits, decoder_build
+from tasks.decode import Limits
 from tasks.media import fingerprint
+from tasks.recording_rows import bad_frames_row, recording_row, refusal_row
 from tasks.scanner import ScanWork, scan_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
     from tasks.scan import Scan
 
-STAGE = "ingest"
 # Scans are committed when there are so many or after so long: a kill loses at most those.
 COMMIT_ROWS, COMMIT_S = 256, 20.0
 # So many files in a row that cannot be read are a disk or a network, not files.
@@ -62,18 +62,21 @@ def scan_recordings(plan: IngestPlan, run: FlowRun) -> pa.Table:
     ):
         batch, spent = _Batch(run), 0.0
         reader = _Reader(plan, run, bar, batch)
-        for outcome in _scanned(reader.new_files(found.fresh()), run):
-            member = outcome.item.member
-            if not isinstance(outcome, Finished):
-                why = f"the decoder died on {member['member']}"
-                batch.add(member, [MediaError(why, reason=outcome.reason)], plan)
-            elif outcome.result.unreadable:
-                reader.lose(member, outcome.result.unreadable)
-            else:
-                spent += outcome.result.cpu_s
-                batch.add(member, outcome.result.results, plan)
-            bar.advance(1)
-        batch.flush()
+        try:
+            for outcome in _scanned(reader.new_files(found.fresh()), run):
+                member = outcome.item.member
+                if not isinstance(outcome, Finished):
+                    why = f"the decoder died on {member['member']}"
+                    batch.add(member, [MediaError(why, reason=outcome.reason)], plan)
+                elif outcome.result.unreadable:
+                    reader.lose(member, outcome.result.unreadable)
+                else:
+                    spent += outcome.result.cpu_s
+                    batch.add(member, outcome.result.results, plan)
+                bar.advance(1)
+        finally:
+            # Also where the storage fails: what was read before is kept.
+            batch.flush()
     run.ledger.extra["cpu_scan_s"] = round(spent, 3)
     return reader.fingerprints()
 
@@ -212,15 +215,15 @@ class _Batch:
         ledger = self._run.ledger
         for stream, result in enumerate(results):
             if isinstance(result, MediaError):
-                refused = _quarantine(member, plan, self._run, result.reason, str(result))
+                refused = refusal_row(member, plan, self._run, result.reason, str(result))
                 self._quarantine.append(refused | {"version": plan.refusing})
                 continue
-            self._recordings.append(_recording(member, stream, plan, result, self._run))
+            self._recordings.append(recording_row(member, stream, plan, result, self._run))
             ledger.frames_header += result.frames_header
             ledger.frames_decoded += result.frames_decoded
             ledger.frames_bad += result.frames_bad
             if result.frames_bad:
-                self._quarantine.append(_bad_frames(member, plan, result, self._run))
+                self._quarantine.append(bad_frames_row(member, plan, result, self._run))
         count = len(self._recordings) + len(self._quarantine)
         if count >= COMMIT_ROWS or time.monotonic() - self._since >= COMMIT_S:
             self.flush()
@@ -232,78 +235,3 @@ class _Batch:
         self._run.catalog.commit(QUARANTINE, self._quarantine)
         self._recordings, self._quarantine = [], []
         self._since = time.monotonic()
-
-
-def _recording(
-    member: Member, stream: int, plan: IngestPlan, found: Scan, run: FlowRun
-) -> dict[str, Any]:
-    header = found.header
-    return {
-        "recording_id": ids.recording_id(member["file_id"], stream),
-        "file_id": member["file_id"],
-        "archive_uri": plan.listing.uri,
-        "member": member["member"],
-        "stream": stream,
-        "byte_offset": member["byte_offset"] or 0,
-        "byte_size": member["size_bytes"],
-        "container": header.container,
-        "codec": header.codec,
-        "pixel_format": header.pixel_format,
-        "width": header.width,
-        "height": header.height,
-        "rotation": header.rotation,
-        "color_space": header.color_space,
-        "color_range": header.color_range,
-        "color_transfer": header.color_transfer,
-        "color_primaries": header.color_primaries,
-        "rate_num": header.rate_num,
-        "rate_den": header.rate_den,
-        "is_vfr": found.is_vfr,
-        "start_pts": found.start_pts,
-        "time_base_num": found.time_base_num,
-        "time_base_den": found.time_base_den,
-        "duration_ns": found.duration_ns,
-        "frames_header": found.frames_header,
-        "frames_decoded": found.frames_decoded,
-        "frames_bad": found.frames_bad,
-        "bad_spans": [
-            {"start_ns": span.start_ns, "end_ns": span.end_ns} for span in found.bad_spans
-        ],
-        "reason": found.reason,
-        "has_audio": header.has_audio,
-        "signals": found.signals.pack(),
-        "hashes": found.hashes.astype("<u8").tobytes(),
-        "status": "salvaged" if found.frames_bad else "ok",
-        "decoder_build": decoder_build(),
-        "flow_run_id": run.flow_run_id,
-    }
-
-
-def _bad_frames(member: Member, plan: IngestPlan, found: Scan, run: FlowRun) -> dict[str, Any]:
-    """Record the unusable span of a recording whose other frames were kept."""
-    first, last = found.bad_spans[0], found.bad_spans[-1]
-    total = found.frames_decoded + found.frames_bad
-    detail = f"{found.frames_bad} of {total} frames unusable; the rest was kept"
-    return _quarantine(member, plan, run, found.reason or "bad_frames", detail) | {
-        "kind": "span",
-        "start_ns": first.start_ns,
-        "end_ns": last.end_ns,
-        "frames": found.frames_bad,
-    }
-
-
-def _quarantine(
-    member: Member, plan: IngestPlan, run: FlowRun, reason: str, detail: str
-) -> dict[str, Any]:
-    return {
-        "item_id": member["file_id"],
-        "kind": "file",
-        "stage": STAGE,
-        "frames": 0,
-        "reason": reason,
-        "detail": detail,
-        "archive_uri": plan.listing.uri,
-        "member": member["member"],
-        "flow_run_id": run.flow_run_id,
-        "seen_ns": time.time_ns(),
-    }
