@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from catalog.table import Table
 
-Connection: TypeAlias = duckdb.DuckDBPyConnection
+# As text: a reference to the class from here outlives the library, which complains at exit.
+Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 Configuration: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 SQL = Path(__file__).parent / "sql"

@@ -109,5 +109,6 @@ def stillhouse(home: Path, *arguments: str) -> dict:
         [*command, "--json"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "leaked" not in done.stderr
     found: dict = json.loads(done.stdout)
     return found
