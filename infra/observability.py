@@ -144,9 +144,12 @@ class PeakMemory:
 
 
 class Bar:
-    """Counts what is done of a whole; drawn or not is not the caller's business."""
+    """Counts what is done of a whole; drawn or not is not the caller's business.
 
-    def __init__(self, description: str, total: int, unit: str) -> None:
+    A whole that is not known beforehand is None.
+    """
+
+    def __init__(self, description: str, total: int | None, unit: str) -> None:
         self.done = 0
         self._total = total
         self._unit = unit
@@ -176,6 +179,8 @@ class Bar:
     def _amount(self) -> str:
         if self._unit == "B":
             return "{task.fields[rate]}"
+        if self._total is None:
+            return f"{{task.completed:.0f}} {self._unit}  {{task.fields[rate]}}"
         return f"{{task.completed:.0f}}/{{task.total:.0f}} {self._unit}  {{task.fields[rate]}}"
 
     def _draw(self) -> None:
@@ -209,7 +214,7 @@ class Bar:
 
 @contextmanager
 def progress(
-    description: str, total: int, unit: str, *, enabled: bool | None = None
+    description: str, total: int | None, unit: str, *, enabled: bool | None = None
 ) -> Iterator[Bar]:
     """Count a stage's progress; after two seconds draw it on stderr with rate and time left.
 

@@ -53,7 +53,7 @@ def read_listing(location: str, settings: Settings) -> Listing:
     """
     batches, unnamed = [], 0
     columns: dict[str, list[Any]] = {name: [] for name in LISTED.names}
-    with progress("list", 0, "files") as bar:
+    with progress("list", None, "files") as bar:
         for entry in list_archive(location, settings):
             bar.advance(1)
             if not _is_text(entry.member):

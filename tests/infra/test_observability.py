@@ -88,11 +88,11 @@ with observability.progress("scan", 10, "recordings") as bar:
 """
 
 
-def test_a_bar_shows_amount_and_rate_on_a_terminal() -> None:
-    """On a terminal a bar that lasts shows what is done, the whole and the rate; not on stdout."""
+def drawn(script: str) -> str:
+    """Run a script with a terminal for stderr; return what it drew. Stdout must stay empty."""
     screen, terminal = pty.openpty()
     found = subprocess.run(
-        [sys.executable, "-c", DRAWN],
+        [sys.executable, "-c", script],
         stderr=terminal,
         stdout=subprocess.PIPE,
         check=True,
@@ -101,9 +101,23 @@ def test_a_bar_shows_amount_and_rate_on_a_terminal() -> None:
     os.close(terminal)
     shown = os.read(screen, 1 << 16).decode()
     os.close(screen)
+    assert found.stdout == b""
+    return shown
+
+
+def test_a_bar_shows_amount_and_rate_on_a_terminal() -> None:
+    """On a terminal a bar that lasts shows what is done, the whole and the rate; not on stdout."""
+    shown = drawn(DRAWN)
     assert "9/10 recordings" in shown
     assert "recordings/s" in shown
-    assert found.stdout == b""
+
+
+def test_a_bar_of_an_unknown_whole_shows_what_is_done() -> None:
+    """A listing does not know how long it is: the count and rate are shown, no "of"."""
+    script = DRAWN.replace('"scan", 10, "recordings"', '"list", None, "files"')
+    shown = drawn(script)
+    assert "9 files" in shown
+    assert "9/" not in shown
 
 
 def test_a_stage_that_is_over_at_once_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
