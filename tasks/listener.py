@@ -36,8 +36,12 @@ class ListenWork:
 
 
 def listen_to(work: ListenWork) -> Loudness | None:
-    """Return how loud it is; None if it has no sound that can be read: clocks do without."""
+    """Return how loud it is; None if it has no sound that can be read: clocks do without.
+
+    Raises:
+        OSError: the storage fails. A clock found without the sound would stay for good.
+    """
     try:
         return loudness(work.source, work.clock, work.duration_ns)
-    except (MediaError, OSError):
+    except MediaError:
         return None

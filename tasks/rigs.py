@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog import ids
 from catalog.query import rows
+from infra.observability import log_facts
 from infra.ray_cluster import Finished, connect, map_isolated
 from tasks.calibration_search import calibration_beside
 from tasks.listener import ListenWork, listen_to
@@ -136,8 +137,10 @@ def _sounds(
     outcomes = map_isolated(
         listen_to, work, timeout_s=run.settings.scan_timeout_s, concurrency=run.settings.cpus
     )
-    return {
-        outcome.item.recording_id: outcome.result
-        for outcome in outcomes
-        if isinstance(outcome, Finished) and outcome.result is not None
-    }
+    found = {}
+    for outcome in outcomes:
+        if not isinstance(outcome, Finished):
+            log_facts("not_heard", recording_id=outcome.item.recording_id, why=outcome.reason)
+        elif outcome.result is not None:
+            found[outcome.item.recording_id] = outcome.result
+    return found
