@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.features import compute_features, plan_features
+from tasks.feature_plan import plan_features
+from tasks.features import compute_features
 from tasks.run_record import flow_record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
 from tasks.estimate import extract_estimate, ingest_estimate
-from tasks.features import plan_features
+from tasks.feature_plan import plan_features
 from tasks.generate import plan_generations
 from tasks.ingest_plan import plan_ingest
 from tasks.presets import MODEL_NAME

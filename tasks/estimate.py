@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from catalog.span import SECOND_NS
 from infra.ray_cluster import Finished, connect, map_isolated
 from tasks.probing import Facts, header_facts
-from tasks.views.catalogue import VIEWS
+from tasks.views.catalogue import view_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.features import FeaturePlan
+    from tasks.feature_plan import FeaturePlan
     from tasks.ingest_plan import IngestPlan
     from tasks.run_record import FlowRun
 
@@ -85,12 +85,13 @@ def extract_estimate(plan: FeaturePlan, run: FlowRun) -> dict[str, Any]:
     seconds, cost_ms = 0.0, 0.0
     views = dict.fromkeys(plan.versions, 0)
     for work in plan.work:
-        length = work.clip.span.duration_ns
-        seconds += length / SECOND_NS
+        seconds += work.clip.span.duration_ns / SECOND_NS
         cost_ms += work.pixels * DECODE_NS_PER_PIXEL / 1e6
-        for view, _ in work.views:
-            views[view] += 1
-            cost_ms += length / step_ns * VIEWS[view].spec.cost_ms
+    for work in (*plan.work, *plan.rig_work):
+        for due in work.due:
+            views[due.view] += 1
+            steps = work.clip.span.duration_ns / step_ns
+            cost_ms += steps * view_named(due.view).spec.cost_ms
     return {
         "dry_run": True,
         "features": run.ledger.inputs,
@@ -99,6 +100,7 @@ def extract_estimate(plan: FeaturePlan, run: FlowRun) -> dict[str, Any]:
         "to_compute": plan.missing,
         "by_view": views,
         "clips": len(plan.work),
+        "unavailable": [f"{name}: {how}" for name, how in plan.unavailable.items()],
         "hours": seconds / 3600,
         "core_hours": cost_ms / 3.6e6,
     }

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.query import rows
 from catalog.store import Catalog
-from infra.assets import pinned_digest
 from infra.errors import UsageError
-from tasks.decode import decoder_build
 from tasks.ingest_plan import forming_digest, refusing_digest
-from tasks.views.catalogue import named_views
-from tasks.views.version import key_parts, view_version
+from tasks.views.catalogue import view_named
+from tasks.views.current import current_parts
+from tasks.views.version import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 PARTS = ("parameters", "source", "weights", "decoder")
+COMPUTED = "computed"
 
 
 def explain_feature(settings: Settings, clip_id: str, view: str) -> dict[str, Any]:
@@ -32,44 +32,54 @@ def explain_feature(settings: Settings, clip_id: str, view: str) -> dict[str, An
         UnknownViewError: no such view.
         UsageError: no such clip.
     """
-    kind = named_views([view])[view]
-    weights = {asset: pinned_digest(asset) for asset in kind.spec.assets}
-    version = view_version(kind, weights, decoder_build())
-    parts = key_parts(kind, weights, decoder_build())
+    parts, kind = current_parts(view), view_named(view).spec.given
+    version = version_of(parts)
     snapshot = Catalog(settings.catalog).snapshot()
     asked = {"clip_id": clip_id, "view": view}
-    clips = rows(snapshot, "explain_clip", asked | {"version": version})
+    clips = rows(snapshot, "explain_clip", asked | {"version": version, "given": kind})
     if not clips:
         raise UsageError(f"There is no clip {clip_id!r}.", command="stillhouse show clips")
     (clip,) = clips
     there = rows(snapshot, "explain_feature", asked)
-    done = {row["camera_id"] for row in there if row["version"] == version}
+    given = {row["camera_id"]: row["given"] for row in clip["givens"] or []}
     refused = {
-        camera: f"{row['reason']}: {row['detail']}"
+        camera: f"refused, {row['reason']}: {row['detail']}"
         for row in clip["refusals"] or []
         for camera in ([row["camera_id"]] if row["camera_id"] else clip["cameras"])
     }
     cameras = {
-        camera: "computed"
-        if camera in done
-        else f"refused, {refused[camera]}"
-        if camera in refused
-        else _why_missing([row for row in there if row["camera_id"] == camera], parts)
+        camera: _computed([r for r in there if r["camera_id"] == camera], version, given[camera])
+        or refused.get(camera)
+        or _why_missing([row for row in there if row["camera_id"] == camera], parts)
         for camera in clip["cameras"]
+        if given.get(camera) is not None
     }
-    current = clip["is_current"] and all(said == "computed" for said in cameras.values())
+    current = clip["is_current"] and all(said.startswith(COMPUTED) for said in cameras.values())
     if not clip["is_current"]:
         reason = "the clip is of an earlier cutting, or its files are gone: nothing is due"
+    elif not cameras:
+        reason = "its session is not calibrated: nothing is due"
     elif current:
         reason = "computed under the current version through every camera"
     else:
-        reason = "; ".join(f"{cam}: {said}" for cam, said in cameras.items() if said != "computed")
+        late = {cam: said for cam, said in cameras.items() if not said.startswith(COMPUTED)}
+        reason = "; ".join(f"{camera}: {said}" for camera, said in late.items())
     key = {"clip_id": clip_id, "view": view, "version": version, **parts, "cameras": cameras}
     return {"current": current, "reason": reason, "key": key}
 
 
+def _computed(there: list[dict[str, Any]], version: str, given: str) -> str | None:
+    """Return what the feature of the current key says of itself, None if there is none."""
+    for row in there:
+        if (row["version"], row["given"]) == (version, given):
+            return f"{COMPUTED}: absent, {row['absent']}" if row["absent"] else COMPUTED
+    return None
+
+
 def _why_missing(there: list[dict[str, Any]], parts: Mapping[str, str]) -> str:
     """Name what changed since the version that differs least."""
+    if any(all(row[name] == parts[name] for name in PARTS) for row in there):
+        return "stale, since then changed: labels or calibration"
     changes = [
         [name for name in PARTS if row[name] != parts[name]]
         for row in there

@@ -8,78 +8,27 @@ frames.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catalog.datafile import WrittenFile, write_file
+from catalog.datafile import write_file
 from catalog.schemas.features import FEATURES
 from catalog.span import grid
 from infra.errors import MediaError
+from tasks.clip_work import Extracted
 from tasks.decode import Scale, sample
 from tasks.views.catalogue import VIEWS
-from tasks.views.view import DecodedClip, Feature, View
+from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
     from infra.settings import Settings
-    from tasks.sources import ClipSource
-
-
-@dataclass(frozen=True, slots=True)
-class ClipWork:
-    """One clip of one camera and the views it misses, each with its version.
-
-    `pixels` are those of all its frames, about.
-    """
-
-    clip: ClipSource
-    views: tuple[tuple[str, str], ...]
-    pixels: float = 0.0
-
-    def refusal(
-        self, view: str, version: str, reason: str, detail: str, flow_run_id: str, seen_ns: int
-    ) -> dict[str, Any]:
-        """Return the quarantine row that says why one view of this clip could not be had."""
-        return {
-            "item_id": self.clip.clip_id,
-            "camera_id": self.clip.camera_id,
-            "kind": "clip",
-            "stage": "extract",
-            "reason": reason,
-            "detail": detail,
-            "archive_uri": self.clip.archive_uri,
-            "member": self.clip.member,
-            "view": view,
-            "version": version,
-            "start_ns": self.clip.span.start_ns,
-            "end_ns": self.clip.span.end_ns,
-            "frames": 0,
-            "flow_run_id": flow_run_id,
-            "seen_ns": seen_ns,
-        }
-
-
-@dataclass(slots=True)
-class Extracted:
-    """What became of one batch: files to commit, rows for quarantine, CPU seconds by stage."""
-
-    files: list[WrittenFile] = field(default_factory=list)
-    quarantine: list[dict[str, Any]] = field(default_factory=list)
-    done: int = 0
-    frames_wanted: int = 0
-    frames_decoded: int = 0
-    cpu_seconds: dict[str, float] = field(default_factory=dict)
-
-    def spent(self, stage: str, since: float) -> float:
-        """Add this thread's CPU time since `since` to a stage and return the time now."""
-        now = time.thread_time()
-        self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + now - since
-        return now
+    from tasks.clip_work import ClipWork, Due
+    from tasks.views.view import Feature, View
 
 
 class Extractor:
@@ -89,11 +38,15 @@ class Extractor:
     may deadlock when two threads are first together.
     """
 
-    def __init__(self, settings: Settings, flow_run_id: str, views: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, flow_run_id: str, weights: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Load the views that `weights` names, each with the digests of what it is loaded with."""
         self._settings = settings
         self._flow_run_id = flow_run_id
         self._loaded: dict[str, View] = {
-            name: VIEWS[name].load(settings.assets, settings.cpus) for name in views
+            name: VIEWS[name].load(settings.assets, settings.cpus, digests)
+            for name, digests in weights.items()
         }
         # Of the whole process until here: interpreter, libraries, networks.
         self._load_s = [time.process_time()]
@@ -104,20 +57,25 @@ class Extractor:
         # Told once, with the first batch.
         found.cpu_seconds["load"] = self._load_s.pop() if self._load_s else 0.0
         rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        handled: set[tuple[str, Due]] = set()
         try:
             for work, decoded in self._decode(batch, found):
-                for view, version in work.views:
-                    row = self._compute(work, view, version, decoded, found)
-                    if row is not None:
-                        rows.setdefault((view, version), []).append(row)
+                for due in work.due:
+                    handled.add((work.clip.clip_id, due))
+                    feature = self._compute(work, due, decoded, found)
+                    if feature is not None:
+                        since = time.thread_time()
+                        row = work.row(due, feature, self._flow_run_id)
+                        rows.setdefault((due.view, due.version), []).append(row)
+                        found.spent("pack", since)
+                for name, seconds in decoded.shared_s.items():
+                    found.add(name, seconds)
         except MediaError as refused:
             # The rest of this recording cannot be read: what came before it is kept.
-            handled = {(r["clip_id"], r["view"]) for group in rows.values() for r in group}
-            handled |= {(r["item_id"], r["view"]) for r in found.quarantine}
             for work in batch:
-                for view, version in work.views:
-                    if (work.clip.clip_id, view) not in handled:
-                        self._refuse(work, view, version, refused.reason, str(refused), found)
+                for due in work.due:
+                    if (work.clip.clip_id, due) not in handled:
+                        self._refuse(work, due, refused.reason, str(refused), found)
         since = time.thread_time()
         for group in rows.values():
             found.files.append(write_file(FEATURES, group, self._settings.catalog))
@@ -141,72 +99,50 @@ class Extractor:
         edges = np.cumsum([0, *[len(g) for g in grids]])
         first = batch[0].clip
         at, since = 0, time.thread_time()
-        clip = _Canvas(grids[0], scales)
+        clip = _Canvas(grids[0], first.size)
         for frame in sample(first.source, wanted, scales, start_pts=first.start_pts):
             for index in frame.indices:
                 while index >= edges[at + 1]:
                     since = found.spent("decode", since)
                     yield batch[at], clip.close(found)
                     since, at = time.thread_time(), at + 1
-                    clip = _Canvas(grids[at], scales)
+                    clip = _Canvas(grids[at], first.size)
                 clip.put(index - edges[at], frame.images)
         while at < len(batch):
             since = found.spent("decode", since)
             yield batch[at], clip.close(found)
             since, at = time.thread_time(), at + 1
             if at < len(batch):
-                clip = _Canvas(grids[at], scales)
+                clip = _Canvas(grids[at], first.size)
 
     def _compute(
-        self, work: ClipWork, view: str, version: str, decoded: DecodedClip, found: Extracted
-    ) -> dict[str, Any] | None:
+        self, work: ClipWork, due: Due, decoded: DecodedClip, found: Extracted
+    ) -> Feature | None:
         if not decoded.present.any():
-            self._refuse(work, view, version, "no_frames", "no frame of this clip decodes", found)
+            self._refuse(work, due, "no_frames", "no frame of this clip decodes", found)
             return None
-        since = time.thread_time()
+        since, shared = time.thread_time(), sum(decoded.shared_s.values())
         try:
-            feature = self._loaded[view].compute(decoded)
+            feature = self._loaded[due.view].compute(decoded)
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes a row
-            self._refuse(
-                work, view, version, "view_failed", f"{type(error).__name__}: {error}", found
-            )
+            self._refuse(work, due, "view_failed", f"{type(error).__name__}: {error}", found)
             return None
-        found.spent(view, since)
-        return self._row(work.clip, view, version, feature)
+        found.spent(due.view, since)
+        # What views share is counted by itself, once.
+        found.add(due.view, shared - sum(decoded.shared_s.values()))
+        return feature
 
-    def _row(self, clip: ClipSource, view: str, version: str, feature: Feature) -> dict[str, Any]:
-        return {
-            "clip_id": clip.clip_id,
-            "session_id": clip.session_id,
-            "camera_id": clip.camera_id,
-            "view": view,
-            "version": version,
-            "start_ns": clip.span.start_ns,
-            "end_ns": clip.span.end_ns,
-            "steps": len(feature.mask),
-            "data": b"".join(np.ascontiguousarray(a).tobytes() for a in feature.arrays),
-            "scales": list(feature.scales),
-            "mask": np.packbits(feature.mask).tobytes(),
-            "vector": None if feature.vector is None else feature.vector.tolist(),
-            "flow_run_id": self._flow_run_id,
-        }
-
-    def _refuse(
-        self, work: ClipWork, view: str, version: str, reason: str, detail: str, found: Extracted
-    ) -> None:
-        found.quarantine.append(
-            work.refusal(view, version, reason, detail, self._flow_run_id, time.time_ns())
-        )
+    def _refuse(self, work: ClipWork, due: Due, reason: str, detail: str, found: Extracted) -> None:
+        found.quarantine.append(work.refusal(due, reason, detail, self._flow_run_id))
 
 
 class _Canvas:
     """The pictures of one clip while its frames come in."""
 
-    def __init__(self, times_ns: npt.NDArray[np.int64], scales: tuple[Scale, ...]) -> None:
-        self.times_ns = times_ns
+    def __init__(self, times_ns: npt.NDArray[np.int64], size: tuple[int, int]) -> None:
+        self.times_ns, self._size = times_ns, size
         self.present = np.zeros(len(times_ns), bool)
         self.images: dict[str, npt.NDArray[np.uint8]] = {}
-        self._scales = scales
 
     def put(self, index: int, images: dict[str, npt.NDArray[np.uint8]]) -> None:
         if not self.images:
@@ -221,9 +157,9 @@ class _Canvas:
     def close(self, found: Extracted) -> DecodedClip:
         found.frames_wanted += len(self.present)
         found.frames_decoded += int(self.present.sum())
-        return DecodedClip(self.times_ns, self.present, self.images)
+        return DecodedClip(self.times_ns, self.present, self.images, self._size)
 
 
 def _union(batch: list[ClipWork]) -> tuple[Scale, ...]:
-    names = {view for work in batch for view, _ in work.views}
+    names = {due.view for work in batch for due in work.due}
     return tuple({s.name: s for name in sorted(names) for s in VIEWS[name].spec.scales}.values())

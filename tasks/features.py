@@ -1,145 +1,74 @@
-"""Features: plans what is missing, computes it in Ray by one decode a clip, commits the files.
+"""Features: computes what is missing in Ray, by one decode a clip, and commits the files.
 
 Reads the catalog and the archive; writes Parquet files of the table `features` (by the workers)
-and rows of `quarantine` (by the driver). `extractor.py` is the worker's side.
+and rows of `quarantine` (by the driver). `feature_plan.py` says what is missing, `extractor.py`
+and `rig_extractor.py` are the workers' side.
 """
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from catalog.query import rows
 from catalog.schemas.features import FEATURES
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.view_versions import VIEW_VERSIONS
-from catalog.span import SECOND_NS
-from infra.assets import pinned_digest
-from infra.errors import CatalogEmptyError
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
-from tasks.decode import decoder_build
-from tasks.extractor import ClipWork, Extracted, Extractor
-from tasks.sources import clip_source
-from tasks.views.catalogue import named_views
-from tasks.views.version import key_parts, view_version
+from tasks.extractor import Extractor
+from tasks.feature_plan import asked
+from tasks.rig_extractor import RigExtractor, RigWork
+from tasks.views.catalogue import VIEWS, specs
+from tasks.views.current import current_parts, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from tasks.clip_work import ClipWork, Extracted
+    from tasks.feature_plan import FeaturePlan
     from tasks.run_record import FlowRun
-    from tasks.views.view import ViewKind
 
-STAGE = "extract"
-
-
-class FeaturePlan:
-    """What one run of extract will do: the views wanted, and the clips that miss any of them."""
-
-    def __init__(self, versions: dict[str, str], work: list[ClipWork]) -> None:
-        self.versions = versions
-        self.work = work
-
-    @property
-    def missing(self) -> int:
-        """How many features are to be computed."""
-        return sum(len(clip.views) for clip in self.work)
-
-
-def view_versions(names: Sequence[str]) -> dict[str, str]:
-    """Return the current version of each named view (all of them if none is named)."""
-    return {
-        name: view_version(kind, _weights(kind), decoder_build())
-        for name, kind in named_views(names).items()
-    }
-
-
-def _weights(kind: ViewKind) -> dict[str, str]:
-    return {asset: pinned_digest(asset) for asset in kind.spec.assets}
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def plan_features(view_names: Sequence[str], run: FlowRun) -> FeaturePlan:
-    """Ask the catalog which features are missing, and count those that are not.
-
-    Raises:
-        UnknownViewError: a view does not exist.
-        CatalogEmptyError: nothing has been ingested.
-    """
-    versions = view_versions(view_names)
-    snapshot = run.catalog.snapshot()
-    wanted = {"views": list(versions), "versions": list(versions.values()), "clip_ids": None}
-    state = rows(snapshot, "feature_state", wanted)
-    if not state:
-        raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
-    by_clip = groupby(
-        rows(snapshot, "missing_features", wanted),
-        key=lambda row: (row["recording_id"], row["clip_id"], row["camera_id"]),
-    )
-    work = []
-    for _, group in by_clip:
-        missing = list(group)
-        views = tuple((row["view"], row["version"]) for row in missing)
-        work.append(ClipWork(clip_source(missing[0]), views, _pixels(missing[0])))
-    plan = FeaturePlan(versions, work)
-    run.ledger.inputs = sum(view["wanted"] for view in state)
-    run.ledger.cached = sum(view["cached"] for view in state)
-    run.ledger.quarantined = sum(view["quarantined"] for view in state)
-    return plan
-
-
-def _pixels(row: dict[str, Any]) -> float:
-    """Return how many pixels all frames of a clip have, as far as the average rate tells."""
-    seconds = (row["end_ns"] - row["start_ns"]) / SECOND_NS
-    frames = seconds * row["rate_num"] / max(1, row["rate_den"])
-    return float(frames * row["width"] * row["height"])
+    Batch = list[ClipWork] | list[RigWork]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     """Compute every missing feature and commit it; what cannot be read goes to quarantine.
 
-    A batch whose worker died is tried again clip by clip; a clip that kills its worker alone is
-    quarantined as `decoder_crashed`.
+    Views of rigs come last, from the rows of the others. A batch whose worker died is tried again
+    clip by clip; a clip that kills its worker alone is quarantined as `decoder_crashed`.
     """
-    if not plan.work:
+    if not plan.missing:
         return
     settings = run.settings
-    for kind in named_views(list(plan.versions)).values():
-        kind.prepare(settings.assets)
-    run.catalog.commit(VIEW_VERSIONS, _version_rows(plan.versions, run))
+    weights = {name: weights_of(name) for name in plan.versions}
+    for name in VIEWS.keys() & weights:
+        VIEWS[name].prepare(settings.assets, weights[name])
+    parts = {name: current_parts(name) for name in plan.versions}
+    run.catalog.commit(
+        VIEW_VERSIONS,
+        [
+            parts[name] | {"view": name, "version": version, "flow_run_id": run.flow_run_id}
+            for name, version in plan.versions.items()
+        ],
+    )
     connect(settings)
-    busy = _Busy()
     with progress("extract", plan.missing, "features") as bar:
-        lost: list[ClipWork] = []
-        for outcome in _extract(
-            plan, list(batches(plan.work, settings.batch_clips)), settings.cpus, run
-        ):
-            if isinstance(outcome, Finished):
-                _commit(outcome.result, run, busy)
-                bar.advance(sum(len(clip.views) for clip in outcome.item))
-            else:
-                lost += outcome.item
-        for outcome in _extract(plan, [[clip] for clip in lost], 1, run):
-            if isinstance(outcome, Finished):
-                _commit(outcome.result, run, busy)
-            else:
-                _quarantine_lost(outcome.item[0], run)
-            bar.advance(len(outcome.item[0].views))
-    run.ledger.extra |= busy.report()
-
-
-def _version_rows(versions: dict[str, str], run: FlowRun) -> list[dict[str, str]]:
-    """Return what each version is made of, so that a later change of it can be named."""
-    return [
-        key_parts(kind, _weights(kind), decoder_build())
-        | {"view": name, "version": versions[name], "flow_run_id": run.flow_run_id}
-        for name, kind in named_views(list(versions)).items()
-    ]
+        settle = partial(_settle, run=run, cpu_seconds={}, advance=bar.advance)
+        if plan.work:
+            # One actor with a thread per core: every kernel releases the GIL, so two threads
+            # reach .97 of two bare threads, where two actors reach .89.
+            needed = {due.view for clip in plan.work for due in clip.due}
+            loaded = {name: weights[name] for name in VIEWS if name in needed}
+            arguments = (settings, run.flow_run_id, loaded)
+            cut = list(batches(plan.work, settings.batch_clips))
+            settle(partial(map_batches, Extractor, arguments), cut)
+        if plan.rig_work:
+            settle(*_rigs(plan, run))
 
 
 def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:
@@ -150,36 +79,53 @@ def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:
             yield clips[at : at + size]
 
 
-def _extract(
-    plan: FeaturePlan, work: list[list[ClipWork]], threads: int, run: FlowRun
-) -> Iterator[Any]:
-    # One actor with a thread per core: every kernel releases the GIL, so two threads reach .97
-    # of two bare threads, where two actors reach .89 and Ray Data 1.35/2.04 of it.
-    return map_batches(
-        Extractor,
-        (run.settings, run.flow_run_id, tuple(plan.versions)),
-        work,
-        actors=1,
-        cpus_per_actor=run.settings.cpus,
-        threads=threads,
-    )
+def _rigs(plan: FeaturePlan, run: FlowRun) -> tuple[Callable[..., Iterator[Any]], list[Batch]]:
+    """Return the pool for views of rigs, and the clips they are due for, all cameras together."""
+    due = {one.view: one.version for clip in plan.rig_work for one in clip.due}
+    inputs = {view for spec in specs(due) for view in spec.inputs}
+    wanted = asked({view: plan.versions[view] for view in sorted(inputs)})
+    arguments = (run.settings, run.flow_run_id, run.catalog.snapshot(), wanted, list(due))
+    by_clip: dict[str, list[ClipWork]] = {}
+    for work in plan.rig_work:
+        by_clip.setdefault(work.clip.clip_id, []).append(work)
+    clips = [RigWork(clip_id, tuple(cameras)) for clip_id, cameras in by_clip.items()]
+    size = run.settings.batch_clips
+    cut = [clips[at : at + size] for at in range(0, len(clips), size)]
+    return partial(map_batches, RigExtractor, arguments), list(cut)
 
 
-class _Busy:
-    """CPU seconds that workers spent, by what they were doing."""
+def _settle(
+    pool: Callable[..., Iterator[Any]],
+    items: Sequence[Batch],
+    *,
+    run: FlowRun,
+    cpu_seconds: dict[str, float],
+    advance: Callable[[int], None],
+) -> None:
+    """Put batches through a pool of workers and account for every feature that is due in them."""
+    cpus = run.settings.cpus
+    pool = partial(pool, actors=1, cpus_per_actor=cpus)
+    lost: list[Batch] = []
+    for outcome in pool(items, threads=cpus):
+        if isinstance(outcome, Finished):
+            _commit(outcome.result, run, cpu_seconds)
+            advance(sum(len(clip.due) for clip in _clips(outcome.item)))
+        else:
+            lost += [[one] for one in outcome.item]
+    for outcome in pool(lost, threads=1):
+        if isinstance(outcome, Finished):
+            _commit(outcome.result, run, cpu_seconds)
+        else:
+            _quarantine_lost(_clips(outcome.item), run)
+        advance(sum(len(clip.due) for clip in _clips(outcome.item)))
+    run.ledger.extra |= {f"cpu_{name}_s": round(s, 3) for name, s in sorted(cpu_seconds.items())}
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
 
-    def add(self, found: dict[str, float]) -> None:
-        for name, value in found.items():
-            self.seconds[name] = self.seconds.get(name, 0.0) + value
-
-    def report(self) -> dict[str, float]:
-        return {f"cpu_{name}_s": round(value, 3) for name, value in sorted(self.seconds.items())}
+def _clips(batch: Batch) -> list[ClipWork]:
+    return [clip for one in batch for clip in (one.cameras if isinstance(one, RigWork) else (one,))]
 
 
-def _commit(found: Extracted, run: FlowRun, busy: _Busy) -> None:
+def _commit(found: Extracted, run: FlowRun, cpu_seconds: dict[str, float]) -> None:
     run.catalog.commit_files(FEATURES, found.files)
     run.catalog.commit(QUARANTINE, found.quarantine)
     run.ledger.done += found.done
@@ -188,11 +134,12 @@ def _commit(found: Extracted, run: FlowRun, busy: _Busy) -> None:
     run.ledger.frames_decoded += found.frames_decoded
     run.ledger.frames_bad += found.frames_wanted - found.frames_decoded
     run.ledger.bytes_out += sum(file.bytes for file in found.files)
-    busy.add(found.cpu_seconds)
+    for name, seconds in found.cpu_seconds.items():
+        cpu_seconds[name] = cpu_seconds.get(name, 0.0) + seconds
 
 
-def _quarantine_lost(work: ClipWork, run: FlowRun) -> None:
-    why = ("decoder_crashed", "its worker died twice", run.flow_run_id, time.time_ns())
-    refused = [work.refusal(view, version, *why) for view, version in work.views]
+def _quarantine_lost(clips: list[ClipWork], run: FlowRun) -> None:
+    why = ("decoder_crashed", "its worker died twice", run.flow_run_id)
+    refused = [clip.refusal(due, *why) for clip in clips for due in clip.due]
     run.catalog.commit(QUARANTINE, refused)
     run.ledger.quarantined += len(refused)

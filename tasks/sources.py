@@ -23,7 +23,8 @@ class ClipSource:
     """One clip of one camera: its span on the session clock and the file that shows it.
 
     `clock` is the recording's on the session's; `start_pts` is the timestamp of its first frame
-    in the stream's own time base. `archive_uri` to `packed` say where its bytes are, as the
+    in the stream's own time base. `size` is the recording's (width, height) as displayed, `labels`
+    what users said of it. `archive_uri` to `packed` say where its bytes are, as the
     listing did (see `Entry`).
     """
 
@@ -41,6 +42,8 @@ class ClipSource:
     byte_offset: int | None = None
     byte_size: int | None = None
     packed: bool = False
+    size: tuple[int, int] = (1, 1)
+    labels: tuple[str, ...] = ()
 
     @property
     def source(self) -> Source:
@@ -81,4 +84,6 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         byte_offset=row["byte_offset"],
         byte_size=row["byte_size"],
         packed=row["packed"],
+        size=(row["width"], row["height"]),
+        labels=tuple(row["labels"] or ()),
     )

@@ -20,6 +20,7 @@ FEATURES = Table(
             column("camera_id", pa.string(), "its camera"),
             column("view", pa.string(), "the view's name"),
             column("version", pa.string(), "digest of all that can change what the view says"),
+            column("given", pa.string(), "digest of the labels or calibration it used"),
             column("start_ns", pa.int64(), "first grid instant, on the session clock"),
             column("end_ns", pa.int64(), "first instant after the clip, on the session clock"),
             column("steps", pa.int32(), "grid instants in the clip: T"),
@@ -33,10 +34,11 @@ FEATURES = Table(
                 "what a stored integer of each array is multiplied with; 1 for other arrays",
             ),
             column("vector", pa.list_(pa.float32()), "the clip's global vector", null=True),
+            column("absent", pa.string(), "why no step is usable; null if one is", null=True),
             column("flow_run_id", pa.string(), "the flow run that computed it"),
         ]
     ),
-    key=("clip_id", "camera_id", "view", "version"),
+    key=("clip_id", "camera_id", "view", "version", "given"),
     partition_by=("view", "version"),
     sort_by=("session_id", "camera_id", "start_ns"),
     # A row is 10-100 KB: small groups keep the look-up of one clip to a few megabytes.

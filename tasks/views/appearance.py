@@ -18,6 +18,7 @@ from tasks.decode import Scale
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, quantise
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -51,15 +52,24 @@ class AppearanceKind:
 
     spec: ViewSpec = SPEC
 
-    def prepare(self, assets: Path) -> None:
+    def prepare(
+        self,
+        assets: Path,
+        weights: Mapping[str, str],  # noqa: ARG002  the pinned file is the only one
+    ) -> None:
         """Convert the asset to OpenVINO's format, once; atomic, so two runs may race."""
         from infra.assets import member_path
 
-        weights = member_path(assets, ASSET, "mobilenetv2.safetensors")
+        pretrained = member_path(assets, ASSET, "mobilenetv2.safetensors")
         if not _converted(assets).exists():
-            _convert(weights, _converted(assets))
+            _convert(pretrained, _converted(assets))
 
-    def load(self, assets: Path, threads: int) -> View:
+    def load(
+        self,
+        assets: Path,
+        threads: int,
+        weights: Mapping[str, str],  # noqa: ARG002  the pinned file is the only one
+    ) -> View:
         """Compile the network for up to `threads` callers, each on one core."""
         import openvino
 
@@ -127,11 +137,15 @@ class Appearance:
             array[~mask] = 0
         stored = [quantise(array) for array in maps]
         vector = vectors[mask].mean(axis=0) if mask.any() else None
-        return Feature(
-            tuple(array for array, _ in stored), tuple(scale for _, scale in stored), mask, vector
-        )
+        arrays, scales = zip(*stored, strict=True)
+        return Feature(arrays, scales, mask, vector, None if mask.any() else "no frame is shown")
 
-    def draw(self, feature: Feature, step: int) -> npt.NDArray[np.uint8]:
+    def draw(
+        self,
+        feature: Feature,
+        step: int,
+        backdrop: npt.NDArray[np.uint8] | None = None,  # noqa: ARG002  a map by itself
+    ) -> npt.NDArray[np.uint8]:
         """Return the three strongest directions of the 14 x 14 map as colours.
 
         The directions are the principal components over the clip, so colours hold over time.

@@ -17,6 +17,7 @@ from tasks.decode import Scale
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -42,10 +43,15 @@ class FlowKind:
 
     spec: ViewSpec = SPEC
 
-    def prepare(self, assets: Path) -> None:
+    def prepare(self, assets: Path, weights: Mapping[str, str]) -> None:
         """Nothing to prepare."""
 
-    def load(self, assets: Path, threads: int) -> View:  # noqa: ARG002  DIS has neither
+    def load(
+        self,
+        assets: Path,  # noqa: ARG002  DIS has none
+        threads: int,  # noqa: ARG002  each thread makes its own
+        weights: Mapping[str, str],  # noqa: ARG002  none
+    ) -> View:
         """Return the view; each thread gets a DIS object of its own."""
         return Flow()
 
@@ -76,9 +82,15 @@ class Flow:
             quarters = np.rint(small / QUARTER).clip(-127, 127).astype(np.int8)
             cells[k] = quarters.transpose(2, 0, 1)
             mask[k] = True
-        return Feature((cells,), (QUARTER,), mask)
+        why = None if mask.any() else "no step has a next one"
+        return Feature((cells,), (QUARTER,), mask, absent=why)
 
-    def draw(self, feature: Feature, step: int) -> npt.NDArray[np.uint8]:
+    def draw(
+        self,
+        feature: Feature,
+        step: int,
+        backdrop: npt.NDArray[np.uint8] | None = None,  # noqa: ARG002  a map by itself
+    ) -> npt.NDArray[np.uint8]:
         """Return the colour wheel: hue is the direction, brightness the speed (full at 8 px)."""
         dx, dy = feature.arrays[0][step].astype(np.float32) * feature.scales[0]
         speed, angle = cv2.cartToPolar(dx, dy, angleInDegrees=True)

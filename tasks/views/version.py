@@ -17,6 +17,7 @@ from catalog.ids import digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tasks.views.rig import RigKind
     from tasks.views.view import ViewKind
 
 ROOT = Path(__file__).parents[2]
@@ -24,21 +25,29 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("tasks", "models")
 
 
-def view_version(kind: ViewKind, weights: Mapping[str, str], decoder_build: str) -> str:
+def view_version(kind: ViewKind | RigKind, weights: Mapping[str, str], decoder_build: str) -> str:
     """Return the version of a view as a short hex digest.
 
-    `weights` maps each of its assets to the digest that the asset list pins.
+    `weights` maps each of its assets to the digest that the asset list pins, its model to that of
+    the champion, and each of its inputs to that view's version.
     """
-    return digest("view", *key_parts(kind, weights, decoder_build).values())[:16]
+    return version_of(key_parts(kind, weights, decoder_build))
 
 
-def key_parts(kind: ViewKind, weights: Mapping[str, str], decoder_build: str) -> dict[str, str]:
+def version_of(parts: Mapping[str, str]) -> str:
+    """Return the version that is made of these parts."""
+    return digest("view", *parts.values())[:16]
+
+
+def key_parts(
+    kind: ViewKind | RigKind, weights: Mapping[str, str], decoder_build: str
+) -> dict[str, str]:
     """Return what the version is made of, by name: what `explain` compares."""
     spec = kind.spec
     return {
         "parameters": digest(spec.name, sorted((k, str(v)) for k, v in spec.parameters.items())),
         "source": digest(*source_parts(type(kind).__module__)),
-        "weights": digest(*[f"{name}={weights[name]}" for name in sorted(spec.assets)]),
+        "weights": digest(*[f"{name}={weights[name]}" for name in sorted(weights)]),
         "decoder": decoder_build,
     }
 

@@ -21,7 +21,7 @@ from infra.observability import PeakMemory
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from tasks.features import FeaturePlan
+    from tasks.feature_plan import FeaturePlan
 
 ROUNDS = 3
 
@@ -63,10 +63,13 @@ def bare(settings: Settings, plan: FeaturePlan) -> dict[str, float]:
     """
     from tasks.extractor import Extractor
     from tasks.features import batches
+    from tasks.views.catalogue import VIEWS
+    from tasks.views.current import weights_of
 
     work = list(batches(plan.work, settings.batch_clips))
     # Loading the views is start-up: done before the clock runs.
-    extractor = Extractor(settings, "bare", tuple(plan.versions))
+    weights = {name: weights_of(name) for name in VIEWS if name in plan.versions}
+    extractor = Extractor(settings, "bare", weights)
     cpu, started = time.process_time(), time.perf_counter()
     with ThreadPoolExecutor(settings.cpus) as threads:
         found = list(threads.map(extractor.run, work))
@@ -103,7 +106,7 @@ def main() -> None:
         warm.prepare_home()
         from infra import assets
         from infra.ray_cluster import connect
-        from tasks.features import plan_features
+        from tasks.feature_plan import plan_features
         from tasks.run_record import FlowRun
         from tasks.sample import SAMPLE_ASSETS
 

@@ -41,6 +41,7 @@ def feature(number: int, view: str) -> dict[str, Any]:
         "camera_id": "cam0",
         "view": view,
         "version": "v",
+        "given": "",
         "start_ns": number,
         "end_ns": number + 1,
         "steps": 1,

@@ -55,6 +55,7 @@ def clip(name: str, session: str, start_ns: int, *cameras: str) -> dict[str, Any
 
 def feature(clip_id: str, camera_id: str, view: str, version: str = "v2") -> dict[str, Any]:
     key = {"clip_id": clip_id, "camera_id": camera_id, "view": view, "version": version}
+    key["given"] = ""
     return filled(TABLES["features"], **key)
 
 
@@ -99,7 +100,8 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 def missing(catalog: Catalog, clip_ids: list[str] | None = None) -> list[tuple[str, ...]]:
-    wanted = {"views": ["flow", "sound"], "versions": ["v2", "v7"], "clip_ids": clip_ids}
+    wanted = {"views": ["flow", "sound"], "versions": ["v2", "v7"], "givens": ["", ""]}
+    wanted["clip_ids"] = clip_ids
     found = named(catalog.snapshot(), "missing_features", wanted)
     return [(r["clip_id"], r["camera_id"], r["view"]) for r in found.to_pylist()]
 
@@ -196,7 +198,7 @@ def test_all_wanted_features_of_a_new_catalog_are_missing_in_order(catalog: Cata
     found = named(
         catalog.snapshot(),
         "missing_features",
-        {"views": ["flow"], "versions": ["v2"], "clip_ids": ["c2"]},
+        {"views": ["flow"], "versions": ["v2"], "givens": [""], "clip_ids": ["c2"]},
     )
     assert found.select(["member", "offset_ns", "version", "recording_id"]).to_pylist() == [
         {"member": "take/cam01.mp4", "offset_ns": 0, "version": "v2", "recording_id": "left"},
@@ -234,7 +236,8 @@ def test_feature_states_add_up_to_what_is_wanted(catalog: Catalog) -> None:
         TABLES["features"], [feature("c1", "cam01", "flow"), feature("c3", "cam0", "flow")]
     )
     catalog.commit(TABLES["quarantine"], [refusal("c2", camera_id="cam02"), refusal("c3")])
-    wanted = {"views": ["flow", "sound"], "versions": ["v2", "v7"], "clip_ids": None}
+    wanted = {"views": ["flow", "sound"], "versions": ["v2", "v7"], "givens": ["", ""]}
+    wanted["clip_ids"] = None
     states = named(catalog.snapshot(), "feature_state", wanted).to_pylist()
     assert [tuple(state.values()) for state in states] == [
         ("flow", "v2", 4, 2, 1, 1),
@@ -246,7 +249,7 @@ def test_features_are_read_with_the_split_of_their_clip(catalog: Catalog) -> Non
     """Training reads features of a version by clip, one row each though a clip has two cameras."""
     both = [feature("c2", "cam01", "flow"), feature("c2", "cam02", "flow")]
     catalog.commit(TABLES["features"], [*both, feature("c2", "cam02", "flow", "v1")])
-    wanted = {"views": ["flow"], "versions": ["v2"], "clip_ids": None}
+    wanted = {"views": ["flow"], "versions": ["v2"], "givens": [""], "clip_ids": None}
     found = named(catalog.snapshot(), "clip_features", wanted).to_pylist()
     assert [(row["camera_id"], row["version"]) for row in found] == [
         ("cam01", "v2"),
@@ -254,6 +257,37 @@ def test_features_are_read_with_the_split_of_their_clip(catalog: Catalog) -> Non
     ]
     versions = named(catalog.snapshot(), "explain_feature", {"clip_id": "c2", "view": "flow"})
     assert versions["version"].to_pylist() == ["v2", "v1", "v2"]
+
+
+def test_a_feature_holds_for_what_it_was_given(catalog: Catalog) -> None:
+    """Other labels make a feature of labels stale, and leave those alone that use none."""
+    wanted = {"views": ["text", "flow"], "versions": ["v2", "v2"], "givens": ["labels", ""]}
+    wanted["clip_ids"] = ["c3"]
+    due = named(catalog.snapshot(), "missing_features", wanted).to_pylist()
+    given = {row["view"]: row["given"] for row in due}
+    assert given == {"flow": "", "text": ""}
+    done = [feature("c3", "cam0", name) | {"given": given[name]} for name in given]
+    catalog.commit(TABLES["features"], done)
+    assert not named(catalog.snapshot(), "missing_features", wanted).num_rows
+    catalog.commit(TABLES["labels"], [filled(TABLES["labels"], recording_id="alone", label="run")])
+    (late,) = named(catalog.snapshot(), "missing_features", wanted).to_pylist()
+    assert (late["view"], late["labels"], late["given"] != "") == ("text", ["run"], True)
+    assert named(catalog.snapshot(), "clip_features", wanted)["view"].to_pylist() == ["flow"]
+
+
+def test_a_view_of_calibrated_cameras_is_wanted_where_there_is_a_calibration(
+    catalog: Catalog,
+) -> None:
+    """Without a calibration there is nothing due; with another one, what was done is stale."""
+    wanted = {"views": ["stereo"], "versions": ["v2"], "givens": ["calibration"]}
+    wanted["clip_ids"] = None
+    assert not named(catalog.snapshot(), "feature_state", wanted).num_rows
+    rig = {"session_id": "rig", "calibration": "{}", "cameras": [camera("cam0", "alone", 0)]}
+    catalog.commit(TABLES["sessions"], [filled(TABLES["sessions"], **rig)])
+    catalog.commit(TABLES["files"], [sighting("b.mp4", **member_of("rig", "alone"))])
+    catalog.commit(TABLES["clips"], [clip("c4", "rig", 0, "cam0")])
+    (state,) = named(catalog.snapshot(), "feature_state", wanted).to_pylist()
+    assert (state["wanted"], state["missing"]) == (1, 1)
 
 
 def test_batches_hold_few_rows_and_all_of_them(catalog: Catalog) -> None:

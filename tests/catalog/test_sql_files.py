@@ -15,7 +15,14 @@ from catalog.snapshot import Snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARAMETERS = {"views": ["flow"], "versions": ["v"], "clip_ids": None, "file_ids": ["x"], "limit": 9}
+PARAMETERS = {
+    "views": ["flow"],
+    "versions": ["v"],
+    "givens": [""],
+    "clip_ids": None,
+    "file_ids": ["x"],
+    "limit": 9,
+}
 PARAMETERS |= {"recording_ids": ["x"], "session_ids": ["x"]}
 # What a listing brings along for the queries that read it.
 HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS}

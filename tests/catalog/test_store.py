@@ -46,6 +46,7 @@ def feature(number: int, view: str = "flow") -> dict[str, Any]:
         "camera_id": "cam01",
         "view": view,
         "version": "v1",
+        "given": "",
         "start_ns": number * 10,
         "end_ns": number * 10 + 10,
         "steps": 2,

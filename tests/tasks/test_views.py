@@ -10,6 +10,7 @@ import pytest
 
 from infra.errors import AssetMissingError, UnknownViewError
 from tasks.views.catalogue import VIEWS, named_views
+from tasks.views.packing import packed, unpacked
 from tasks.views.version import source_parts, view_version
 from tasks.views.view import DecodedClip, View, ViewKind, quantise
 
@@ -26,7 +27,7 @@ def clip(kind: ViewKind, steps: int = STEPS, seed: int = 0) -> DecodedClip:
         stack = np.stack(frames).astype(np.uint8)
         images[scale.name] = stack if scale.format == "gray" else np.stack([stack] * 3, -1)
     times = np.arange(steps, dtype=np.int64) * 80_000_000
-    return DecodedClip(times, np.ones(steps, bool), images)
+    return DecodedClip(times, np.ones(steps, bool), images, (320, 320))
 
 
 @pytest.fixture(scope="module", params=list(VIEWS))
@@ -38,8 +39,8 @@ def kind(request: pytest.FixtureRequest) -> ViewKind:
 @pytest.fixture(scope="module")
 def view(kind: ViewKind, weights: Path) -> View:
     """The view loaded, as a worker does."""
-    kind.prepare(weights)
-    return kind.load(weights, threads=2)
+    kind.prepare(weights, {})
+    return kind.load(weights, 2, {})
 
 
 def test_features_have_the_declared_shape(kind: ViewKind, view: View) -> None:
@@ -84,6 +85,28 @@ def test_a_clip_of_one_frame_is_described_or_masked(kind: ViewKind, view: View) 
     assert len(found.mask) == 1
 
 
+def test_where_nothing_is_usable_it_is_said(kind: ViewKind, view: View) -> None:
+    """A clip in which no frame is shown is masked, with the reason, and takes no room."""
+    whole = clip(kind)
+    found = view.compute(replace(whole, present=np.zeros(STEPS, bool)))
+    assert not found.mask.any()
+    assert found.absent
+    assert packed(kind.spec, found)["data"] == b""
+
+
+def test_a_feature_comes_back_from_its_row(kind: ViewKind, view: View) -> None:
+    """Packed and unpacked it is the same, but for pictures that are stored as JPEG."""
+    found = view.compute(clip(kind))
+    again = unpacked(kind.spec, packed(kind.spec, found))
+    assert np.array_equal(again.mask, found.mask)
+    assert (again.scales, again.absent) == (found.scales, found.absent)
+    assert (again.vector is None) == (found.vector is None)
+    for spec, a, b in zip(kind.spec.arrays, found.arrays, again.arrays, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        off = np.abs(a.astype(np.float32) - b.astype(np.float32))
+        assert off.mean() <= (6 if spec.coding == "jpeg" else 0)
+
+
 def test_a_view_can_be_looked_at(kind: ViewKind, view: View) -> None:
     """Drawing gives an rgb picture with something in it."""
     picture = view.draw(view.compute(clip(kind)), 2)
@@ -115,7 +138,7 @@ def test_a_views_source_is_its_own_and_all_it_uses(kind: ViewKind) -> None:
 def test_flow_is_how_far_the_picture_moved() -> None:
     """A texture that slides two pixels to the left a step has a flow of (-2, 0)."""
     kind = VIEWS["flow"]
-    found = kind.load(Path(), 1).compute(clip(kind))
+    found = kind.load(Path(), 1, {}).compute(clip(kind))
     field = found.arrays[0][:-1].astype(float) * found.scales[0]
     assert np.median(field[:, 0]) == pytest.approx(-2, abs=0.25)
     assert np.median(field[:, 1]) == pytest.approx(0, abs=0.25)
@@ -124,13 +147,13 @@ def test_flow_is_how_far_the_picture_moved() -> None:
 def test_a_missing_asset_names_the_command_that_brings_it(tmp_path: Path) -> None:
     """No asset, no view: the error says what to run."""
     with pytest.raises(AssetMissingError) as refused:
-        VIEWS["appearance"].prepare(tmp_path)
+        VIEWS["appearance"].prepare(tmp_path, {})
     assert refused.value.command == "stillhouse assets fetch mobilenetv2"
 
 
 def test_an_unknown_view_is_refused_with_those_there_are() -> None:
     """The message lists what could have been meant."""
-    with pytest.raises(UnknownViewError, match="appearance, flow"):
+    with pytest.raises(UnknownViewError, match="thumbnail, appearance, flow"):
         named_views(["smell"])
 
 
