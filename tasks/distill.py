@@ -96,8 +96,8 @@ def train_and_judge(work: Work) -> Iterator[dict[str, Any]]:
 
     from models import weights
     from tasks.evaluate import evaluate_superresolution, sample_picture
+    from tasks.pixel_windows import training_windows
     from tasks.train import Trained, train_superresolution
-    from tasks.windows import training_windows
 
     plan, preset = work.plan, work.plan.preset
     torch.set_num_threads(work.settings.cpus)

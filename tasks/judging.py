@@ -67,13 +67,13 @@ def clips_by_split(run: FlowRun) -> tuple[tuple[Sized, ...], tuple[Sized, ...]]:
 def heldout_digest(heldout: tuple[Sized, ...]) -> str:
     """Name the held-out clips and the protocol: results compare only where this is equal."""
     clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in heldout)
-    protocol = (*source_parts("tasks.evaluate"), *source_parts("tasks.windows"))
+    protocol = (*source_parts("tasks.evaluate"), *source_parts("tasks.pixel_windows"))
     return ids.digest("heldout", JUDGED_FRAMES, JUDGED_CLIPS, *clips, *protocol)
 
 
 def judged_clips(heldout: tuple[Sized, ...]) -> list[HeldOut]:
     """Read the clips that are judged, up to `JUDGED_CLIPS` a session."""
-    from tasks.windows import heldout_clips
+    from tasks.pixel_windows import heldout_clips
 
     return list(heldout_clips(heldout, JUDGED_FRAMES, JUDGED_CLIPS))
 

@@ -1,129 +1,263 @@
-"""Windows: rows of the catalog become tensors that a model sees at once.
+"""Windows: rows of the table `features` become the tensors that a model sees at once.
 
-Reads the archive through `decode`; writes nothing. Pixel windows for now, for super-resolution;
-the feature windows of the distiller belong here.
+Reads the catalog, never video; writes nothing. A window is T steps of a clip's grid through all
+its cameras; `window_tensors.py` says which tensors it has. The order of an epoch is a function
+of the seed alone, so a reader can be resumed where another stopped, and N workers share an epoch
+without talking: together they read what one would.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from infra.errors import MediaError
-from tasks.decode import Scale, frames
-from tasks.evaluate import HeldOut
+from catalog.query import ask, connect, query_text
+from tasks.calibration import Calibration
+from tasks.views.catalogue import specs, view_named
+from tasks.views.current import view_versions
+from tasks.views.packing import unpacked
+from tasks.window_tensors import TENSORS, camera_vector, read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
-    import numpy.typing as npt
+    from catalog.snapshot import Snapshot
+    from tasks.views.view import Feature
+    from tasks.window_tensors import Tensor
 
-    from tasks.sources import ClipSource
-
-    Pixels = npt.NDArray[np.uint8]
-
-# The shorter side of a truth frame. 1080p footage is brought down to it, which also removes the
-# traces of its own coding; smaller footage is taken as it is.
-TRUTH_SIDE = 288
-# Clips of one camera that a training set takes at the most, so that its cost does not grow with
-# the archive: 256 clips of 2 s are 8.5 minutes of footage.
-MAX_CLIPS = 256
+# Clips that are read together: neighbours lie in one row group, so a run of them is read at once;
+# several runs from all over the archive are mixed before windows are drawn from them.
+RUN_CAMERA_CLIPS, RUNS = 32, 4
 
 
-def read_truth(clip: ClipSource, width: int, height: int, limit: int | None = None) -> Pixels:
-    """Return a clip's frames as uint8 (T, H, W, 3), brought down to `TRUTH_SIDE`.
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """Which windows: their tensors, length and stride in steps, and the cameras of one at most."""
 
-    `width` and `height` are the recording's as displayed; H and W are multiples of 8 (two octaves
-    of super-resolution and an even frame); at most `limit` frames from the clip's start.
+    tensors: tuple[str, ...] = tuple(TENSORS)
+    steps: int = 8
+    stride: int = 8
+    cameras: int = 8
 
-    Raises:
-        MediaError: reason `no_frames` if none decodes.
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views they are read from."""
+        return tuple(dict.fromkeys(view for name in self.tensors for view in TENSORS[name].views))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a reader is: the epoch, the pool of clips in it, and the windows drawn from that."""
+
+    epoch: int = 0
+    pool: int = 0
+    drawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipIndex:
+    """One clip: its cameras in order of name, the instant of its first step, its steps."""
+
+    clip_id: str
+    session_id: str
+    start_ns: int
+    steps: int
+    cameras: tuple[str, ...]
+    vectors: Mapping[str, Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows side by side.
+
+    `tensors` maps names of the contract to (B, V, T, *shape), `mask_<name>` to (B, V, T) bool,
+    `camera` (B, V, 12) and `camera_known` (B, V), `t_ns` (B, V, T) int64; V is the most cameras
+    of any of them, the rest is masked. `ids` are (session, clip, first step) of each: for the
+    splitter, never for the net. `position` is where reading goes on after it.
     """
-    shrink = min(1.0, TRUTH_SIDE / min(width, height))
-    size = [max(8, round(side * shrink) // 8 * 8) for side in (width, height)]
-    scale = Scale("truth", size[0], size[1], "rgb24")
-    found = []
-    for frame in frames(clip.source, clip.recording_span, (scale,), start_pts=clip.start_pts):
-        found.append(frame.images["truth"])
-        if limit is not None and len(found) == limit:
-            break
-    if not found:
-        raise MediaError(f"no frame of clip {clip.clip_id} decodes", reason="no_frames")
-    return np.stack(found)
+
+    tensors: dict[str, Tensor]
+    ids: list[tuple[str, str, int]]
+    position: Position
 
 
-def training_windows(
-    clips: Sequence[tuple[ClipSource, int, int]], count: int, steps: int, crop: int, seed: int
-) -> Pixels:
-    """Draw `count` windows of `steps` frames and `crop` px: uint8 (count, steps, crop, crop, 3).
+class WindowReader:
+    """Reads batches of windows of one split, epoch by epoch."""
 
-    `clips` are (clip, width, height). Each session gives an equal share, so that a long take does
-    not drown the others; a clip shorter than `steps` frames or smaller than `crop` gives none.
-    The same clips and seed give the same windows.
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        spec: WindowSpec,
+        *,
+        split: str,
+        step_ns: int,
+        batch: int = 16,
+        seed: int = 0,
+        worker: int = 0,
+        workers: int = 1,
+    ) -> None:
+        """Index the clips; `worker` of `workers` reads every so manyth pool.
 
-    Raises:
-        MediaError: reason `no_frames` if no clip gives a window.
-    """
-    chosen = _spread(clips, seed)
-    sessions = {clip.session_id for clip, _, _ in chosen}
-    share: dict[str, int] = defaultdict(int)
-    for clip, _, _ in chosen:
-        share[clip.session_id] += 1
-    rng = np.random.default_rng(seed)
-    drawn: list[Pixels] = []
-    for clip, width, height in chosen:
-        wanted = -(-count // (len(sessions) * share[clip.session_id]))
-        truth = read_truth(clip, width, height)
-        if len(truth) < steps or min(truth.shape[1:3]) < crop:
-            continue
-        drawn += list(_crops(truth, wanted, steps, crop, rng))
-    if not drawn:
-        raise MediaError(f"no training clip has {steps} frames of {crop} px", reason="no_frames")
-    order = rng.permutation(len(drawn))[:count]
-    return np.stack([drawn[k] for k in order])
+        Raises:
+            ValueError: a tensor is not of the contract.
+        """
+        unknown = [name for name in spec.tensors if name not in TENSORS]
+        if unknown:
+            raise ValueError(f"no tensor {unknown}; there are {list(TENSORS)}")
+        self._spec, self._batch, self._seed, self._step_ns = spec, batch, seed, step_ns
+        self._share = (worker, workers)
+        versions = view_versions(spec.views)
+        self._wanted = {
+            "views": list(versions),
+            "versions": list(versions.values()),
+            "givens": [one.given for one in specs(versions)],
+        }
+        self._connection = connect(snapshot)
+        # Footers are read once, not at every question.
+        self._connection.execute("set parquet_metadata_cache = true")
+        index = query_text("window_index")
+        self._connection.execute(f"create table window_index as {index}", {"split": split})
+        self.clips = self._indexed()
 
+    def close(self) -> None:
+        """Let the catalog go."""
+        self._connection.close()
 
-def _spread(
-    clips: Sequence[tuple[ClipSource, int, int]], seed: int
-) -> list[tuple[ClipSource, int, int]]:
-    """Choose at most `MAX_CLIPS`, the same ones for the same seed."""
-    if len(clips) <= MAX_CLIPS:
-        return list(clips)
-    chosen = np.random.default_rng(seed).choice(len(clips), MAX_CLIPS, replace=False)
-    return [clips[k] for k in sorted(chosen)]
+    def read(self, at: Position = Position()) -> Iterator[Batch]:
+        """Yield the batches of one epoch from a position on; the last may be smaller."""
+        rng = np.random.default_rng([self._seed, at.epoch])
+        pools = self._pools(rng)
+        waiting: list[tuple[dict[str, Tensor], tuple[str, str, int]]] = []
+        for number in range(at.pool, len(pools)):
+            if number % self._share[1] != self._share[0]:
+                continue
+            drawn = at.drawn if number == at.pool else 0
+            order = self._drawn(pools[number], at.epoch, number)
+            said = self._read(pools[number]) if drawn < len(order) else {}
+            for count, (clip, first) in enumerate(order[drawn:], start=drawn + 1):
+                window = self._window(clip, first, said[clip.clip_id])
+                waiting.append((window, (clip.session_id, clip.clip_id, first)))
+                if len(waiting) == self._batch:
+                    yield _collated(waiting, Position(at.epoch, number, count))
+                    waiting = []
+        if waiting:
+            yield _collated(waiting, Position(at.epoch + 1))
 
-
-def _crops(
-    truth: Pixels, wanted: int, steps: int, crop: int, rng: np.random.Generator
-) -> Iterator[Pixels]:
-    """Draw crops, of two candidates the one with more detail: flat walls teach nothing."""
-    t, h, w, _ = truth.shape
-    for _ in range(wanted):
-        best: Pixels | None = None
-        for _ in range(2):
-            k, y, x = (int(rng.integers(n + 1)) for n in (t - steps, h - crop, w - crop))
-            piece = truth[k : k + steps, y : y + crop, x : x + crop]
-            if best is None or piece[0].std() > best[0].std():
-                best = piece
-        if best is not None:
-            yield best.copy()
-
-
-def heldout_clips(
-    clips: Sequence[tuple[ClipSource, int, int]], limit: int, per_session: int
-) -> Iterator[HeldOut]:
-    """Yield the first `limit` frames of up to `per_session` clips of each held-out session."""
-    taken: dict[str, int] = defaultdict(int)
-    for clip, width, height in clips:
-        if taken[clip.session_id] >= per_session:
-            continue
-        taken[clip.session_id] += 1
-        yield HeldOut(
-            session_id=clip.session_id,
-            session_name=clip.session_name,
-            clip_id=clip.clip_id,
-            camera_id=clip.camera_id,
-            frames=read_truth(clip, width, height, limit),
+    def _indexed(self) -> list[ClipIndex]:
+        found = ask(
+            self._connection, "from window_index order by session_id, start_ns, clip_id, camera_id"
         )
+        clips, rigs = [], {}
+        for (session_id, clip_id), group in groupby(
+            found.to_pylist(), key=lambda row: (row["session_id"], row["clip_id"])
+        ):
+            rows = list(group)
+            cameras = tuple(row["camera_id"] for row in rows)
+            text = rows[0]["calibration"]
+            if text is not None and session_id not in rigs:
+                rigs[session_id] = Calibration.from_json(text)
+            models = rigs[session_id].matched(cameras) if text is not None else {}
+            span = rows[0]["end_ns"] - rows[0]["start_ns"]
+            vectors = {name: camera_vector(model) for name, model in models.items()}
+            steps = -(-span // self._step_ns)
+            clips.append(
+                ClipIndex(clip_id, session_id, rows[0]["start_ns"], steps, cameras, vectors)
+            )
+        return clips
+
+    def _pools(self, rng: np.random.Generator) -> list[list[ClipIndex]]:
+        """Cut the clips into runs of neighbours, shuffle the runs, take several at a time."""
+        runs: list[list[ClipIndex]] = []
+        size = RUN_CAMERA_CLIPS
+        for clip in self.clips:
+            if size + len(clip.cameras) > RUN_CAMERA_CLIPS:
+                runs.append([])
+                size = 0
+            runs[-1].append(clip)
+            size += len(clip.cameras)
+        order = rng.permutation(len(runs))
+        return [
+            [clip for run in order[at : at + RUNS] for clip in runs[run]]
+            for at in range(0, len(runs), RUNS)
+        ]
+
+    def _drawn(self, pool: list[ClipIndex], epoch: int, number: int) -> list[tuple[ClipIndex, int]]:
+        """Return the windows of a pool in the order they are given out; a short clip gives one."""
+        spec = self._spec
+        found = [
+            (clip, first)
+            for clip in pool
+            for first in range(0, max(1, clip.steps - spec.steps + 1), spec.stride)
+        ]
+        rng = np.random.default_rng([self._seed, epoch, number])
+        return [found[k] for k in rng.permutation(len(found))]
+
+    def _read(self, pool: list[ClipIndex]) -> dict[str, dict[str, dict[str, Feature]]]:
+        """Return what each view says of each clip through each camera."""
+        said: dict[str, dict[str, dict[str, Feature]]] = {
+            clip.clip_id: {camera: {} for camera in clip.cameras} for clip in pool
+        }
+        asked = self._wanted | {
+            "clip_ids": list(said),
+            "session_ids": sorted({clip.session_id for clip in pool}),
+        }
+        found: list[dict[str, Any]] = ask(
+            self._connection, query_text("window_features"), asked
+        ).to_pylist()
+        for row in found:
+            feature = unpacked(view_named(row["view"]).spec, row)
+            said[row["clip_id"]][row["camera_id"]][row["view"]] = feature
+        return said
+
+    def _window(
+        self, clip: ClipIndex, first: int, said: Mapping[str, Mapping[str, Feature]]
+    ) -> dict[str, Tensor]:
+        spec, cut = self._spec, slice(first, first + self._spec.steps)
+        cameras = clip.cameras[: spec.cameras]
+        window: dict[str, Tensor] = {}
+        for name in spec.tensors:
+            parts = [_cut(said[camera], name, cut) for camera in cameras]
+            window[name] = np.stack([tensor for tensor, _ in parts])
+            window[f"mask_{name}"] = np.stack([mask for _, mask in parts])
+        known = [camera in clip.vectors for camera in cameras]
+        none = np.zeros(12, np.float32)
+        window["camera"] = np.stack([clip.vectors.get(camera, none) for camera in cameras])
+        window["camera_known"] = np.array(known)
+        times = clip.start_ns + (first + np.arange(spec.steps, dtype=np.int64)) * self._step_ns
+        window["t_ns"] = np.tile(times, (len(cameras), 1))
+        return window
+
+
+def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Tensor]:
+    """Return the steps of a cut of one camera's tensor; past the clip's end all is masked."""
+    steps = cut.stop - cut.start
+    short = {view: _steps(feature, cut) for view, feature in said.items()}
+    tensor, mask = read_tensor(name, short, steps)
+    lacking = steps - len(mask)
+    if lacking:
+        tensor = np.pad(tensor, [(0, lacking), *[(0, 0)] * (tensor.ndim - 1)])
+        mask = np.pad(mask, (0, lacking))
+    return tensor, mask
+
+
+def _steps(feature: Feature, cut: slice) -> Feature:
+    mask = feature.mask[cut]
+    why = None if mask.any() else feature.absent or "no step of this window is usable"
+    return replace(feature, arrays=tuple(a[cut] for a in feature.arrays), mask=mask, absent=why)
+
+
+def _collated(
+    waiting: list[tuple[dict[str, Tensor], tuple[str, str, int]]], position: Position
+) -> Batch:
+    """Put windows side by side, those of fewer cameras filled up with masked ones."""
+    most = max(len(window["t_ns"]) for window, _ in waiting)
+    tensors = {}
+    for name, first in waiting[0][0].items():
+        whole = np.zeros((len(waiting), most, *first.shape[1:]), first.dtype)
+        for k, (window, _) in enumerate(waiting):
+            whole[k, : len(window[name])] = window[name]
+        tensors[name] = whole
+    return Batch(tensors, [ids for _, ids in waiting], position)

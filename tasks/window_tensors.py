@@ -1,0 +1,88 @@
+"""The sample contract: which tensors a window has, and how the rows of views become them.
+
+Pure. Shapes are per camera and step; T steps, V cameras. What is absent is zero *and* masked,
+never zeros taken as data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.views.catalogue import view_named
+from tasks.views.packing import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tasks.calibration import CameraModel
+    from tasks.views.view import Feature
+
+Tensor = npt.NDArray[Any]
+FLOW_LIMIT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor: its shape a camera and step, its dtype, the views it may come from.
+
+    Of several views the first that has something to say is taken. `read` gives (T, *shape).
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    views: tuple[str, ...]
+    read: Callable[[Feature, str], Tensor]
+
+
+def array_of(feature: Feature, view: str, name: str) -> Tensor:
+    """Return an array of a feature by its name, in its own unit: (T, *shape) float32."""
+    names = [one.name for one in view_named(view).spec.arrays]
+    return values(feature, names.index(name))
+
+
+def _rgb(feature: Feature, view: str) -> Tensor:  # noqa: ARG001  one view, one array
+    return feature.arrays[0].transpose(0, 3, 1, 2)
+
+
+def _appearance(feature: Feature, view: str) -> Tensor:
+    return array_of(feature, view, "stride16").astype(np.float16)
+
+
+def _flow(feature: Feature, view: str) -> Tensor:
+    return array_of(feature, view, "flow").clip(-FLOW_LIMIT, FLOW_LIMIT).astype(np.float16)
+
+
+TENSORS: dict[str, TensorSpec] = {
+    "rgb": TensorSpec((3, 112, 112), "uint8", ("thumbnail",), _rgb),
+    "appearance": TensorSpec((96, 14, 14), "float16", ("appearance",), _appearance),
+    "flow": TensorSpec((2, 28, 28), "float16", ("flow",), _flow),
+}
+
+
+def read_tensor(name: str, said: Mapping[str, Feature], steps: int) -> tuple[Tensor, Tensor]:
+    """Return a tensor of one camera, (T, *shape), and its mask (T,) bool.
+
+    `said` maps the views of one clip and camera to their features.
+    """
+    spec = TENSORS[name]
+    for view in spec.views:
+        feature = said.get(view)
+        if feature is not None and feature.mask.any():
+            return spec.read(feature, view), feature.mask
+    return np.zeros((steps, *spec.shape), spec.dtype), np.zeros(steps, bool)
+
+
+def camera_vector(camera: CameraModel) -> npt.NDArray[np.float32]:
+    """Return what a net is told of a calibrated camera: (12,) float32.
+
+    The first two columns of its rotation (Zhou et al., CVPR 2019), its translation in the
+    calibration's unit, the log of its focal length in picture widths, its principal point in
+    picture sizes.
+    """
+    turn, k = np.array(camera.rotation), np.array(camera.matrix)
+    lens = [np.log(k[0, 0] / camera.width), k[0, 2] / camera.width, k[1, 2] / camera.height]
+    return np.array([*turn[:, 0], *turn[:, 1], *camera.translation, *lens], np.float32)
