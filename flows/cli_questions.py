@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,8 @@ from flows.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from infra.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 SHOWN_ROWS = 50
@@ -45,7 +48,13 @@ def sql(
 
 def show(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="A table, or models. Nothing: what there is.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="A table, models, or clip. Nothing: what there is.")
+    ] = "",
+    clip_id: Annotated[str, typer.Argument(help="With clip: which one.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="With clip: where its picture goes; HOME/sheets.")
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="The table's columns, explained.")
     ] = False,
@@ -54,10 +63,15 @@ def show(
 ) -> None:
     """Show what the catalog and the registry hold, newest first, in columns made for people.
 
+    `show clip CLIP_ID` draws what every view says of a clip through every camera, as a PNG.
+
     Example: stillhouse show quarantine
     """
     console: Console = context.obj
     settings = console.settings()
+    if what == "clip":
+        _show_clip(console, settings, clip_id, out, as_json=as_json)
+        return
     from tasks.questions import overview, shown, table_schema
 
     if schema:
@@ -71,6 +85,19 @@ def show(
     text = console.table(title, found["columns"], found["rows"], numbers=numbers)
     if not found["rows"]:
         text = f"{title}: nothing yet\n"
+    console.answer(found, as_json=as_json, text=text)
+
+
+def _show_clip(
+    console: Console, settings: Settings, clip_id: str, out: Path | None, *, as_json: bool
+) -> None:
+    from infra.errors import UsageError
+    from tasks.contact_sheet import draw_clip
+
+    if not clip_id:
+        raise UsageError("Which clip?", command="stillhouse show clips")
+    found = draw_clip(settings, clip_id, out)
+    text = f"{found['file']}: {len(found['cameras'])} cameras, {', '.join(found['views'])}\n"
     console.answer(found, as_json=as_json, text=text)
 
 

@@ -91,9 +91,14 @@ class Flow:
         step: int,
         backdrop: npt.NDArray[np.uint8] | None = None,  # noqa: ARG002  a map by itself
     ) -> npt.NDArray[np.uint8]:
-        """Return the colour wheel: hue is the direction, brightness the speed (full at 8 px)."""
-        dx, dy = feature.arrays[0][step].astype(np.float32) * feature.scales[0]
-        speed, angle = cv2.cartToPolar(dx, dy, angleInDegrees=True)
-        hsv = np.stack([angle / 2, np.full_like(angle, 255), (speed / 8 * 255).clip(0, 255)], -1)
+        """Return the colour wheel: hue is the direction, white stands still.
+
+        Colour is full at the speed that 1 % of the clip's cells exceed, at least 1 px a step.
+        """
+        whole = feature.arrays[0].astype(np.float32) * feature.scales[0]
+        full = max(1.0, float(np.quantile(np.hypot(whole[:, 0], whole[:, 1]), 0.99)))
+        speed, angle = cv2.cartToPolar(whole[step, 0], whole[step, 1], angleInDegrees=True)
+        depth = np.sqrt(speed / full).clip(0, 1) * 255
+        hsv = np.stack([angle / 2, depth, np.full_like(angle, 250)], -1)
         rgb: npt.NDArray[np.uint8] = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
         return rgb
