@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from catalog.query import rows
 from catalog.schemas.features import FEATURES
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.view_versions import VIEW_VERSIONS
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
 from tasks.extractor import Extractor
-from tasks.feature_plan import asked
 from tasks.rig_extractor import RigExtractor, RigWork
 from tasks.views.catalogue import VIEWS, specs
 from tasks.views.current import current_parts, weights_of
@@ -82,13 +82,23 @@ def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:
 def _rigs(plan: FeaturePlan, run: FlowRun) -> tuple[Callable[..., Iterator[Any]], list[Batch]]:
     """Return the pool for views of rigs, and the clips they are due for, all cameras together."""
     due = {one.view: one.version for clip in plan.rig_work for one in clip.due}
-    inputs = {view for spec in specs(due) for view in spec.inputs}
-    wanted = asked({view: plan.versions[view] for view in sorted(inputs)})
-    arguments = (run.settings, run.flow_run_id, run.catalog.snapshot(), wanted, list(due))
+    inputs = {view: plan.versions[view] for spec in specs(due) for view in spec.inputs}
+    snapshot = run.catalog.snapshot()
+    arguments = (run.settings, run.flow_run_id, snapshot, inputs, list(due))
     by_clip: dict[str, list[ClipWork]] = {}
     for work in plan.rig_work:
         by_clip.setdefault(work.clip.clip_id, []).append(work)
-    clips = [RigWork(clip_id, tuple(cameras)) for clip_id, cameras in by_clip.items()]
+    cameras: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(snapshot, "rig_cameras", {"clip_ids": list(by_clip)}):
+        cameras.setdefault(row["clip_id"], []).append(row)
+    clips = [
+        RigWork(
+            tuple(late),
+            {row["camera_id"]: (row["width"], row["height"]) for row in cameras[clip_id]},
+            cameras[clip_id][0]["calibration"],
+        )
+        for clip_id, late in by_clip.items()
+    ]
     size = run.settings.batch_clips
     cut = [clips[at : at + size] for at in range(0, len(clips), size)]
     return partial(map_batches, RigExtractor, arguments), list(cut)

@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog.datafile import write_file
-from catalog.query import rows
+from catalog.lookup import FeatureFiles
 from catalog.schemas.features import FEATURES
 from catalog.span import grid
 from tasks.calibration import Calibration
 from tasks.clip_work import Extracted
 from tasks.views.catalogue import RIG_VIEWS, view_named
-from tasks.views.packing import unpacked
+from tasks.views.packing import STORED, unpacked
 from tasks.views.rig import RigClip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from catalog.snapshot import Snapshot
-    from catalog.span import Span
     from infra.settings import Settings
     from tasks.clip_work import ClipWork, Due
     from tasks.views.rig import RigView
@@ -35,10 +34,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RigWork:
-    """One clip and its cameras that miss a view."""
+    """One clip of a calibrated session: the cameras that miss a view, and the sizes of all.
 
-    clip_id: str
+    `calibration` is the session's, as JSON; sizes are (width, height) in pixels as displayed.
+    """
+
     cameras: tuple[ClipWork, ...]
+    sizes: Mapping[str, tuple[int, int]]
+    calibration: str
+
+    @property
+    def clip_id(self) -> str:
+        """Which clip."""
+        return self.cameras[0].clip.clip_id
 
 
 class RigExtractor:
@@ -49,24 +57,27 @@ class RigExtractor:
         settings: Settings,
         flow_run_id: str,
         snapshot: Snapshot,
-        wanted: Mapping[str, Any],
+        inputs: Mapping[str, str],
         views: Sequence[str],
     ) -> None:
-        """Take the snapshot in which the inputs are; `wanted` are the inputs' own parameters."""
+        """Take the snapshot in which the inputs are, each with its version.
+
+        Inputs are views of pictures alone: nothing is given to them that could be out of date.
+        """
         self._settings, self._flow_run_id = settings, flow_run_id
-        self._snapshot, self._wanted = snapshot, dict(wanted)
+        self._views, self._inputs = list(inputs), FeatureFiles(snapshot, inputs)
         self._loaded: dict[str, RigView] = {name: RIG_VIEWS[name].load() for name in views}
 
     def run(self, batch: list[RigWork]) -> Extracted:
         """Compute what is due of a batch of clips."""
         found, since = Extracted(), time.thread_time()
-        clips = self._clips({work.clip_id: work.cameras[0].clip.span for work in batch})
-        found.spent("read", since)
+        said = self._read(batch)
+        since = found.spent("read", since)
         made: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for work in batch:
-            rig = clips[work.clip_id]
+            clip = self._clip(work, said[work.clip_id])
             for view in sorted({due.view for part in work.cameras for due in part.due}):
-                for part, due, feature in self._compute(work, view, rig, found):
+                for part, due, feature in self._compute(work, view, clip, found):
                     row = part.row(due, feature, self._flow_run_id)
                     made.setdefault((due.view, due.version), []).append(row)
         since = time.thread_time()
@@ -76,37 +87,34 @@ class RigExtractor:
         found.spent("write", since)
         return found
 
-    def _clips(self, spans: Mapping[str, Span]) -> dict[str, RigClip]:
-        """Read what the inputs say of each clip, through cameras of known size and place."""
-        clip_ids = list(spans)
-        rigs: dict[str, list[dict[str, Any]]] = {}
-        for row in rows(self._snapshot, "clip_rigs", {"clip_ids": clip_ids}):
-            rigs.setdefault(row["clip_id"], []).append(row)
-        features: dict[str, dict[str, dict[str, Feature]]] = {
-            clip_id: {name: {} for name in self._wanted["views"]} for clip_id in clip_ids
+    def _read(self, batch: list[RigWork]) -> dict[str, dict[str, dict[str, Feature]]]:
+        """Return what each input says of each clip, by clip, view and camera."""
+        said: dict[str, dict[str, dict[str, Feature]]] = {
+            work.clip_id: {view: {} for view in self._views} for work in batch
         }
-        for row in rows(self._snapshot, "clip_features", self._wanted | {"clip_ids": clip_ids}):
-            said = unpacked(view_named(row["view"]).spec, row)
-            features[row["clip_id"]][row["view"]][row["camera_id"]] = said
-        clips = {}
-        for clip_id, cameras in rigs.items():
-            sizes = {row["camera_id"]: (row["width"], row["height"]) for row in cameras}
-            calibration = Calibration.from_json(cameras[0]["calibration"])
-            clips[clip_id] = RigClip(
-                times_ns=np.array(grid(spans[clip_id], self._settings.grid_step_ns), np.int64),
-                cameras=calibration.matched(sizes),
-                sizes=sizes,
-                features=features[clip_id],
-            )
-        return clips
+        clips = {work.clip_id: work.cameras[0].clip.session_id for work in batch}
+        rows = self._inputs.rows(clips, STORED)
+        for row in rows.to_pylist():
+            feature = unpacked(view_named(row["view"]).spec, row)
+            said[row["clip_id"]][row["view"]][row["camera_id"]] = feature
+        return said
+
+    def _clip(self, work: RigWork, said: Mapping[str, Mapping[str, Feature]]) -> RigClip:
+        times = grid(work.cameras[0].clip.span, self._settings.grid_step_ns)
+        return RigClip(
+            times_ns=np.array(times, np.int64),
+            cameras=Calibration.from_json(work.calibration).matched(work.sizes),
+            sizes=work.sizes,
+            features=said,
+        )
 
     def _compute(
-        self, work: RigWork, view: str, rig: RigClip, found: Extracted
+        self, work: RigWork, view: str, clip: RigClip, found: Extracted
     ) -> list[tuple[ClipWork, Due, Feature]]:
         due = [(part, one) for part in work.cameras for one in part.due if one.view == view]
         since = time.thread_time()
         try:
-            features = self._loaded[view].compute(rig)
+            features = self._loaded[view].compute(clip)
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes rows
             why = f"{type(error).__name__}: {error}"
             found.quarantine += [

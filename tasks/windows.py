@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catalog.query import ask, connect, query_text
+from catalog.lookup import FeatureFiles
+from catalog.query import rows
 from tasks.calibration import Calibration
 from tasks.views.catalogue import specs, view_named
 from tasks.views.current import view_versions
-from tasks.views.packing import unpacked
+from tasks.views.packing import STORED, unpacked
 from tasks.window_tensors import TENSORS, camera_vector, read_tensor
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ClipIndex:
     steps: int
     cameras: tuple[str, ...]
     vectors: Mapping[str, Tensor] = field(repr=False)
+    givens: tuple[tuple[str, Mapping[str, str]], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +111,9 @@ class WindowReader:
             raise ValueError(f"no tensor {unknown}; there are {list(TENSORS)}")
         self._spec, self._batch, self._seed, self._step_ns = spec, batch, seed, step_ns
         self._share = (worker, workers)
-        versions = view_versions(spec.views)
-        self._wanted = {
-            "views": list(versions),
-            "versions": list(versions.values()),
-            "givens": [one.given for one in specs(versions)],
-        }
-        self._connection = connect(snapshot)
-        # Footers are read once, not at every question.
-        self._connection.execute("set parquet_metadata_cache = true")
-        index = query_text("window_index")
-        self._connection.execute(f"create table window_index as {index}", {"split": split})
-        self.clips = self._indexed()
-
-    def close(self) -> None:
-        """Let the catalog go."""
-        self._connection.close()
+        self._givens = {one.name: one.given for one in specs(spec.views)}
+        self._files = FeatureFiles(snapshot, view_versions(spec.views))
+        self.clips = _indexed(snapshot, split, step_ns)
 
     def read(self, at: Position = Position()) -> Iterator[Batch]:
         """Yield the batches of one epoch from a position on; the last may be smaller."""
@@ -145,28 +134,6 @@ class WindowReader:
                     waiting = []
         if waiting:
             yield _collated(waiting, Position(at.epoch + 1))
-
-    def _indexed(self) -> list[ClipIndex]:
-        found = ask(
-            self._connection, "from window_index order by session_id, start_ns, clip_id, camera_id"
-        )
-        clips, rigs = [], {}
-        for (session_id, clip_id), group in groupby(
-            found.to_pylist(), key=lambda row: (row["session_id"], row["clip_id"])
-        ):
-            rows = list(group)
-            cameras = tuple(row["camera_id"] for row in rows)
-            text = rows[0]["calibration"]
-            if text is not None and session_id not in rigs:
-                rigs[session_id] = Calibration.from_json(text)
-            models = rigs[session_id].matched(cameras) if text is not None else {}
-            span = rows[0]["end_ns"] - rows[0]["start_ns"]
-            vectors = {name: camera_vector(model) for name, model in models.items()}
-            steps = -(-span // self._step_ns)
-            clips.append(
-                ClipIndex(clip_id, session_id, rows[0]["start_ns"], steps, cameras, vectors)
-            )
-        return clips
 
     def _pools(self, rng: np.random.Generator) -> list[list[ClipIndex]]:
         """Cut the clips into runs of neighbours, shuffle the runs, take several at a time."""
@@ -200,16 +167,13 @@ class WindowReader:
         said: dict[str, dict[str, dict[str, Feature]]] = {
             clip.clip_id: {camera: {} for camera in clip.cameras} for clip in pool
         }
-        asked = self._wanted | {
-            "clip_ids": list(said),
-            "session_ids": sorted({clip.session_id for clip in pool}),
-        }
-        found: list[dict[str, Any]] = ask(
-            self._connection, query_text("window_features"), asked
-        ).to_pylist()
-        for row in found:
-            feature = unpacked(view_named(row["view"]).spec, row)
-            said[row["clip_id"]][row["camera_id"]][row["view"]] = feature
+        givens = {(clip.clip_id, camera): given for clip in pool for camera, given in clip.givens}
+        found = self._files.rows({clip.clip_id: clip.session_id for clip in pool}, STORED)
+        for row in found.to_pylist():
+            given = givens.get((row["clip_id"], row["camera_id"]), {})
+            if given.get(self._givens[row["view"]]) == row["given"]:
+                feature = unpacked(view_named(row["view"]).spec, row)
+                said[row["clip_id"]][row["camera_id"]][row["view"]] = feature
         return said
 
     def _window(
@@ -229,6 +193,36 @@ class WindowReader:
         times = clip.start_ns + (first + np.arange(spec.steps, dtype=np.int64)) * self._step_ns
         window["t_ns"] = np.tile(times, (len(cameras), 1))
         return window
+
+
+def _indexed(snapshot: Snapshot, split: str, step_ns: int) -> list[ClipIndex]:
+    """Return the clips of a split in order of session and time."""
+    clips: list[ClipIndex] = []
+    rigs: dict[str, Calibration] = {}
+    for (session_id, clip_id), group in groupby(
+        rows(snapshot, "window_index", {"split": split}),
+        key=lambda row: (row["session_id"], row["clip_id"]),
+    ):
+        cameras = list(group)
+        names = tuple(row["camera_id"] for row in cameras)
+        first = cameras[0]
+        models = {}
+        if first["calibration"] is not None:
+            if session_id not in rigs:
+                rigs[session_id] = Calibration.from_json(first["calibration"])
+            models = rigs[session_id].matched(names)
+        clips.append(
+            ClipIndex(
+                clip_id=clip_id,
+                session_id=session_id,
+                start_ns=first["start_ns"],
+                steps=-(-(first["end_ns"] - first["start_ns"]) // step_ns),
+                cameras=names,
+                vectors={name: camera_vector(model) for name, model in models.items()},
+                givens=tuple((row["camera_id"], dict(row["givens"])) for row in cameras),
+            )
+        )
+    return clips
 
 
 def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Tensor]:

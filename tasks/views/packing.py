@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # PERFORMANCE: 13 KB at 224 px; 3-4 KB at 112 px. Below 85 the colour of small things bleeds.
 JPEG_QUALITY = 85
+# The columns of a row that `unpacked` reads, and those that say whose they are.
+STORED = ("camera_id", "view", "given", "steps", "data", "mask", "scales", "vector", "absent")
 _LENGTH = np.dtype("<u4")
 
 

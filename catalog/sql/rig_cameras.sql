@@ -1,5 +1,5 @@
--- Through which cameras were these clips seen, of which size, and how are they calibrated?
--- $clip_ids.
+-- Through which cameras, of which size, are the clips of calibrated sessions seen?
+-- $clip_ids: which clips.
 select c.clip_id, c.camera_id, c.width, c.height, s.calibration
 from clip_sources as c
 join current_sessions as s using (session_id)
