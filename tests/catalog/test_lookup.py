@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,9 +11,6 @@ from catalog.lookup import FeatureFiles, FeatureLookup
 from catalog.schemas.clips import CLIPS
 from catalog.schemas.features import FEATURES
 from catalog.store import Catalog
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SESSIONS, CLIPS_EACH = 40, 10
 
