@@ -13,6 +13,8 @@ from tasks.views.catalogue import view_named
 from tasks.views.packing import packed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catalog.datafile import WrittenFile
     from tasks.sources import ClipSource
     from tasks.views.view import Feature
@@ -72,7 +74,11 @@ class ClipWork:
 
 @dataclass(slots=True)
 class Extracted:
-    """What became of one batch: files to commit, rows for quarantine, CPU seconds by stage."""
+    """What became of one batch: files to commit, rows for quarantine, CPU seconds by stage.
+
+    `clock` tells CPU seconds: the thread's own, to which what networks use on threads of theirs
+    is lost; a caller that runs alone may give the process's.
+    """
 
     files: list[WrittenFile] = field(default_factory=list)
     quarantine: list[dict[str, Any]] = field(default_factory=list)
@@ -80,13 +86,14 @@ class Extracted:
     frames_wanted: int = 0
     frames_decoded: int = 0
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.thread_time
 
     def add(self, stage: str, seconds: float) -> None:
         """Add CPU seconds to a stage."""
         self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + seconds
 
     def spent(self, stage: str, since: float) -> float:
-        """Add this thread's CPU time since `since` to a stage and return the time now."""
-        now = time.thread_time()
+        """Add the CPU time since `since` to a stage and return the time now."""
+        now = self.clock()
         self.add(stage, now - since)
         return now

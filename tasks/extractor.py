@@ -22,7 +22,7 @@ from tasks.views.catalogue import VIEWS
 from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -39,9 +39,17 @@ class Extractor:
     """
 
     def __init__(
-        self, settings: Settings, flow_run_id: str, weights: Mapping[str, Mapping[str, str]]
+        self,
+        settings: Settings,
+        flow_run_id: str,
+        weights: Mapping[str, Mapping[str, str]],
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """Load the views that `weights` names, each with the digests of what it is loaded with."""
+        """Load the views that `weights` names, each with the digests of what it is loaded with.
+
+        `clock` is what CPU seconds are told by, see `Extracted`.
+        """
+        self._clock = clock
         self._settings = settings
         self._flow_run_id = flow_run_id
         self._loaded: dict[str, View] = {
@@ -53,7 +61,7 @@ class Extractor:
 
     def run(self, batch: list[ClipWork]) -> Extracted:
         """Extract a batch of clips of one recording, in order of time."""
-        found = Extracted()
+        found = Extracted(clock=self._clock)
         # Told once, with the first batch.
         found.cpu_seconds["load"] = self._load_s.pop() if self._load_s else 0.0
         rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -64,7 +72,7 @@ class Extractor:
                     handled.add((work.clip.clip_id, due))
                     feature = self._compute(work, due, decoded, found)
                     if feature is not None:
-                        since = time.thread_time()
+                        since = self._clock()
                         row = work.row(due, feature, self._flow_run_id)
                         rows.setdefault((due.view, due.version), []).append(row)
                         found.spent("pack", since)
@@ -76,7 +84,7 @@ class Extractor:
                 for due in work.due:
                     if (work.clip.clip_id, due) not in handled:
                         self._refuse(work, due, refused.reason, str(refused), found)
-        since = time.thread_time()
+        since = self._clock()
         for group in rows.values():
             found.files.append(write_file(FEATURES, group, self._settings.catalog))
             found.done += len(group)
@@ -98,20 +106,20 @@ class Extractor:
         )
         edges = np.cumsum([0, *[len(g) for g in grids]])
         first = batch[0].clip
-        at, since = 0, time.thread_time()
+        at, since = 0, self._clock()
         clip = _Canvas(grids[0], first.size)
         for frame in sample(first.source, wanted, scales, start_pts=first.start_pts):
             for index in frame.indices:
                 while index >= edges[at + 1]:
                     since = found.spent("decode", since)
                     yield batch[at], clip.close(found)
-                    since, at = time.thread_time(), at + 1
+                    since, at = self._clock(), at + 1
                     clip = _Canvas(grids[at], first.size)
                 clip.put(index - edges[at], frame.images)
         while at < len(batch):
             since = found.spent("decode", since)
             yield batch[at], clip.close(found)
-            since, at = time.thread_time(), at + 1
+            since, at = self._clock(), at + 1
             if at < len(batch):
                 clip = _Canvas(grids[at], first.size)
 
@@ -121,7 +129,7 @@ class Extractor:
         if not decoded.present.any():
             self._refuse(work, due, "no_frames", "no frame of this clip decodes", found)
             return None
-        since, shared = time.thread_time(), sum(decoded.shared_s.values())
+        since, shared = self._clock(), sum(decoded.shared_s.values())
         try:
             feature = self._loaded[due.view].compute(decoded)
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes a row
@@ -157,7 +165,7 @@ class _Canvas:
     def close(self, found: Extracted) -> DecodedClip:
         found.frames_wanted += len(self.present)
         found.frames_decoded += int(self.present.sum())
-        return DecodedClip(self.times_ns, self.present, self.images, self._size)
+        return DecodedClip(self.times_ns, self.present, self.images, self._size, clock=found.clock)
 
 
 def _union(batch: list[ClipWork]) -> tuple[Scale, ...]:

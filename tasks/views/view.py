@@ -79,18 +79,19 @@ class DecodedClip:
     present: npt.NDArray[np.bool_]
     images: Mapping[str, npt.NDArray[np.uint8]]
     size: tuple[int, int] = (1, 1)
+    clock: Callable[[], float] = time.thread_time
     shared_s: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: str, make: Callable[[], T]) -> T:
         """Return what `make` gives, made at the first call for `key`: views share such work.
 
-        Its CPU seconds are in `shared_s`, so that no one view is charged with them.
+        Its CPU seconds by `clock` are in `shared_s`, so that no one view is charged with them.
         """
         if key not in self._made:
-            since = time.thread_time()
+            since = self.clock()
             self._made[key] = make()
-            self.shared_s[key] = time.thread_time() - since
+            self.shared_s[key] = self.clock() - since
         made: T = self._made[key]  # type: ignore[assignment]  # one key, one type
         return made
 
