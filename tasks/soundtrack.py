@@ -55,7 +55,28 @@ def samples_within(
     Sample k sounds at k / `rate`, and none is missing between the first and the last: a gap or a
     packet that does not decode becomes silence, an overlap is dropped.
     """
-    at, end = 0, round(length * rate)
+    at = 0
+    for begin, samples in heard_within(packets, resample, zero, length, rate):
+        # A second of silence at a time: a broken timestamp may claim days of it.
+        for gap in range(at, begin, rate):
+            yield gap, np.zeros((samples.shape[0], min(rate, begin - gap)), np.float32)
+        yield begin, samples
+        at = begin + samples.shape[1]
+
+
+def heard_within(
+    packets: Iterable[tuple[Fraction, Any]],
+    resample: Any,  # noqa: ANN401 - as above
+    zero: Fraction,
+    length: Fraction,
+    rate: int,
+) -> Iterator[tuple[int, Samples]]:
+    """Yield what `samples_within` does, but where there is a gap nothing.
+
+    Timestamps that are off by up to 2 ms count as none: Matroska, ASF and FLV round to 1 ms, and a
+    gap or overlap of a few samples at every packet is a buzz that was never recorded.
+    """
+    at, end, slack = 0, round(length * rate), rate // 500
     for _, packet in packets:
         try:
             decoded = packet.decode()
@@ -63,12 +84,11 @@ def samples_within(
             continue
         for part in (part for frame in decoded for part in resample(frame)):
             begin = round((part.pts * part.time_base - zero) * rate)
+            if at and abs(begin - at) <= slack:
+                begin = at
             samples: Samples = part.to_ndarray()[:, max(0, at - begin) : max(0, end - begin)]
             begin = max(begin, at)
             if samples.shape[1] == 0:
                 continue
-            # A second of silence at a time: a broken timestamp may claim days of it.
-            for gap in range(at, begin, rate):
-                yield gap, np.zeros((samples.shape[0], min(rate, begin - gap)), np.float32)
             yield begin, samples
             at = begin + samples.shape[1]
