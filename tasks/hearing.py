@@ -5,7 +5,6 @@ Reads the sound of recordings through `decode.py`, no pictures; writes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from catalog.span import SECOND_NS
 from tasks.decode import DAMAGE, keep_only, mono, open_container, video_clock
+from tasks.sound import RATE, Sound
 from tasks.soundtrack import heard_within, packets_within
 from tasks.stream import raise_if_storage_failed
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tasks.decode import Container
     from tasks.media import Source
 
-# What speech recognisers are trained on; speech has little above 8 kHz.
-RATE = 16_000
 # Kept from before a clip's first step: what listens with a memory (speech activity) has heard half
 # a second by then; and from behind its last, which lasts 80 ms of it.
 LEAD_NS, TAIL_NS = 500_000_000, 120_000_000
@@ -35,26 +33,6 @@ LEAD_NS, TAIL_NS = 500_000_000, 120_000_000
 PRIME = Fraction(1, 4)
 # How long before it a seek aims, and again if it lands behind: in seconds, at last at the start.
 SEEK_BACK_S = (1, 16, 1 << 40)
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A clip's sound: `samples` (n,) float32 at `RATE` a second, one channel, full scale 1.
-
-    `heard` (n,) is False where the recording has none (zeros then); `at` (T,) is the sample at
-    which each step of the grid begins, so that offset and drift of the camera's clock are in it.
-
-    Raises:
-        ValueError: if `heard` and `samples` differ in length.
-    """
-
-    samples: npt.NDArray[np.float32]
-    heard: npt.NDArray[np.bool_]
-    at: npt.NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        if self.samples.shape != self.heard.shape:
-            raise ValueError(f"{self.samples.shape} samples, {self.heard.shape} heard")
 
 
 def clip_sounds(
