@@ -59,7 +59,7 @@ SPEC = ViewSpec(
     scales=(),
     arrays=(ArraySpec("logmel", (BANDS, PARTS), "uint8"), ArraySpec("speech", (1,), "uint8")),
     assets=(ASSET,),
-    cost_ms=0.1,
+    cost_ms=0.3,
     sound=True,
 )
 
@@ -105,7 +105,7 @@ class Audio:
     def compute(self, clip: DecodedClip) -> Feature:
         """Describe each step that is present and at least half heard; silence is heard.
 
-        The network's memory starts anew with the half second before the clip.
+        The network's memory starts anew two seconds before the clip.
         """
         if clip.sound is None:
             return absent(SPEC, len(clip.present), "the recording has no sound")
