@@ -7,6 +7,8 @@ published checkpoint, so a state dict loads without renaming.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -60,7 +62,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, 384) -> (B, L, 384)."""
-        own = self.attention["self"]
+        own = cast("nn.ModuleDict", self.attention["self"])
         query, key, value = (
             layer(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)  # (B, heads, L, 32)
             for layer in (own["query"], own["key"], own["value"])
@@ -83,6 +85,6 @@ class SentenceEncoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, L) integers, no padding -> (B, 384) of length 1."""
         x = self.embeddings(tokens)
-        for layer in self.encoder["layer"]:
+        for layer in cast("nn.ModuleList", self.encoder["layer"]):
             x = layer(x)
         return functional.normalize(x.mean(dim=1), dim=1)
