@@ -2,7 +2,7 @@
 
 Needs the asset `silero-vad`. `logmel` is decibels above -100 dB of full scale in steps of .4 dB,
 64 bands of the HTK mel scale, four every 80 ms; a band's power is that of a full-scale sine at 0
-dB, and the bands add up to the whole. `speech` is a probability. 320 bytes a step.
+dB, and the bands add up to the whole. `speech` is a probability. 257 bytes a step.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SPEC = ViewSpec(
     scales=(),
     arrays=(ArraySpec("logmel", (BANDS, PARTS), "uint8"), ArraySpec("speech", (1,), "uint8")),
     assets=(ASSET,),
-    cost_ms=0.3,
+    cost_ms=0.15,
     sound=True,
 )
 

@@ -44,7 +44,7 @@ SPEC = ViewSpec(
     scales=(),
     arrays=(),
     assets=(ASSET,),
-    cost_ms=0.1,
+    cost_ms=0.2,
     words=True,
     given="labels",
 )
