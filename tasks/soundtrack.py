@@ -82,7 +82,9 @@ def heard_within(
             decoded = packet.decode()
         except ValueError:  # invalid data, as above
             continue
-        for part in (part for frame in decoded for part in resample(frame)):
+        # A frame without a time sounded nobody knows when.
+        timed = (frame for frame in decoded if frame.pts is not None)
+        for part in (part for frame in timed for part in resample(frame)):
             begin = round((part.pts * part.time_base - zero) * rate)
             if at and abs(begin - at) <= slack:
                 begin = at
