@@ -24,13 +24,14 @@ from tasks.loudness import SOUND_RATE, Loudness, listen
 from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
 from tasks.playback import Decoded, flagged, play
+from tasks.soundtrack import Resampled
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.walk import walk
 from tasks.wanted import Clock, Instants, Sampled, Within
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -67,11 +68,8 @@ Packet: TypeAlias = "av.Packet[av.VideoStream]"
 Reformatter: TypeAlias = VideoReformatter
 Container: TypeAlias = av.container.InputContainer
 CodedStream: TypeAlias = av.VideoStream
-AudioFrame: TypeAlias = av.AudioFrame
 # What the library raises of damaged contents.
 DAMAGE = av.error.FFmpegError
-# Samples a second; telephones have 8000.
-LEAST_RATE = 2000
 
 
 def decoder_build() -> str:
@@ -236,11 +234,9 @@ def keep_only(container: Container, kind: str) -> None:
             stream.discard = Discard.all
 
 
-def mono(rate: int) -> Callable[[AudioFrame], list[AudioFrame]]:
+def mono(rate: int) -> Resampled:
     """Return what turns decoded sound into planar float32 of one channel at `rate`."""
-    resampler = av.AudioResampler("fltp", "mono", rate)
-    # A frame that claims one sample a second would become gigabytes.
-    return lambda frame: resampler.resample(frame) if frame.sample_rate >= LEAST_RATE else []
+    return Resampled(partial(av.AudioResampler, "fltp", "mono", rate))
 
 
 def video_clock(container: Container, source: Source, start_pts: int) -> Clock:

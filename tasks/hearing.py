@@ -14,7 +14,7 @@ import numpy as np
 from catalog.span import SECOND_NS
 from tasks.decode import DAMAGE, keep_only, mono, open_container, video_clock
 from tasks.sound import RATE, Sound
-from tasks.soundtrack import heard_within, packets_within
+from tasks.soundtrack import demuxed, heard_within, packets_within
 from tasks.stream import raise_if_storage_failed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _heard(
         # ffmpeg adds channels up so that their power stays: what is in both ears is 3 dB louder
         # then. With this it stays what it is, and two ears never sum beyond full scale.
         gain = 1.0 if stream.codec_context.channels == 1 else 0.5**0.5
-        found = _sought(container, stream, begin) if seek else container.demux(stream)
+        found = _sought(container, stream, begin) if seek else demuxed(container, stream)
         try:
             packets = packets_within(found, begin, length + PRIME)
             for at, part in heard_within(packets, mono(RATE), zero, length, RATE):
@@ -94,8 +94,6 @@ def _heard(
                 heard[at : at + len(clean)] = True
         except DAMAGE as error:
             raise_if_storage_failed(error, source)
-        except ValueError:  # the resampler's, where the stream changes its layout on the way
-            pass
     return Sound(samples, heard, np.rint((grid - begin_ns) * (RATE / SECOND_NS)).astype(np.int64))
 
 
@@ -106,7 +104,7 @@ def _sought(container: Container, stream: Any, begin: Fraction) -> Iterator[Any]
         aim = begin - seconds
         if aim > 0 or seconds != SEEK_BACK_S[0]:
             container.seek(max(0, round(aim / stream.time_base)), stream=stream)
-        packets = (packet for packet in container.demux(stream) if packet.pts is not None)
+        packets = (packet for packet in demuxed(container, stream) if packet.pts is not None)
         first = next(packets, None)
         packets = chain([] if first is None else [first], packets)
         if aim <= 0 or (first is not None and first.pts * stream.time_base <= begin):

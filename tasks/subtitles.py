@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.span import SECOND_NS, Span
 from tasks.decode import DAMAGE, keep_only, open_container, video_clock
+from tasks.soundtrack import demuxed
 from tasks.stream import raise_if_storage_failed
 from tasks.words import Line, Words, cleaned
 
@@ -91,7 +92,7 @@ def _lines(
     try:
         if begin > 0:
             container.seek(round((zero + begin) * 1_000_000))
-        for count, packet in enumerate(container.demux(stream)):
+        for count, packet in enumerate(demuxed(container, stream)):
             if packet.pts is None or packet.size > MAX_BYTES:
                 continue
             start_ns = int((packet.pts * packet.time_base - zero) * SECOND_NS)
