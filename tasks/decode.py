@@ -8,7 +8,7 @@ decoding everything.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from catalog.span import Span
     from tasks.salvage import Account
+
+    OpenFile: TypeAlias = io.RawIOBase | io.BytesIO
 
 __all__ = [
     "DAMAGE",
@@ -80,25 +82,24 @@ def decoder_build() -> str:
 
 
 @contextmanager
-def open_container(source: Source) -> Iterator[Container]:
+def open_container(source: Source, opened: OpenFile | None = None) -> Iterator[Container]:
     """Open a source's container; only its own bytes are ever read, no playlist, no address.
+
+    They are read through `opened` if they are open already, which stays so.
 
     Raises:
         MediaError: `empty_file`, `not_a_video`, `encrypted`, and as `open_bytes`.
         OSError: the file is not there, may not be read, or its storage fails.
     """
-    file = open_bytes(source)
-    try:
+    with open_bytes(source) if opened is None else nullcontext(opened) as file:
         require_bytes(source, file)
         # Names the library cannot take as text (not UTF-8) are opened by us too.
         by_name = source.is_local_file and source.uri.isprintable()
         with _demuxed(f"file:{source.uri}" if by_name else file, source) as container:
             yield container
-    finally:
-        file.close()
 
 
-def _demuxed(target: str | io.RawIOBase | io.BytesIO, source: Source) -> Container:
+def _demuxed(target: str | OpenFile, source: Source) -> Container:
     options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
         return av.open(target, mode="r", options=options, metadata_errors="replace")

@@ -13,6 +13,7 @@ import numpy as np
 
 from catalog.span import SECOND_NS
 from tasks.decode import DAMAGE, keep_only, mono, open_container, video_clock
+from tasks.media import open_bytes
 from tasks.sound import RATE, Sound
 from tasks.soundtrack import demuxed, heard_within, packets_within
 from tasks.stream import raise_if_storage_failed
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.decode import Container
+    from tasks.decode import Container, OpenFile
     from tasks.media import Source
 
 # Kept from before a clip's first step, for what listens with a memory: the probability of speech
@@ -52,28 +53,32 @@ def clip_sounds(
         OSError: the file is not there, may not be read, or its storage fails.
     """
     is_mute = False
-    for grid in instants:
-        sound = None if is_mute else _hear(source, grid, start_pts)
-        is_mute = sound is None
-        yield sound
+    # Its bytes are opened once: a packed member is unpacked then.
+    with open_bytes(source) as file:
+        for grid in instants:
+            sound = None if is_mute else _hear(source, file, grid, start_pts)
+            is_mute = sound is None
+            yield sound
 
 
-def _hear(source: Source, grid: npt.NDArray[np.int64], start_pts: int) -> Sound | None:
+def _hear(
+    source: Source, file: OpenFile, grid: npt.NDArray[np.int64], start_pts: int
+) -> Sound | None:
     try:
-        return _heard(source, grid, start_pts, seek=True)
+        return _heard(source, file, grid, start_pts, seek=True)
     except DAMAGE:
         # A demuxer that refused to seek (AVI whose index flags no packet) reads no more either.
-        return _heard(source, grid, start_pts, seek=False)
+        return _heard(source, file, grid, start_pts, seek=False)
 
 
 def _heard(
-    source: Source, grid: npt.NDArray[np.int64], start_pts: int, *, seek: bool
+    source: Source, file: OpenFile, grid: npt.NDArray[np.int64], start_pts: int, *, seek: bool
 ) -> Sound | None:
     begin_ns = int(grid[0]) - LEAD_NS
     length = Fraction(int(grid[-1]) + TAIL_NS - begin_ns, SECOND_NS)
     samples = np.zeros(round(length * RATE), np.float32)
     heard = np.zeros(len(samples), bool)
-    with open_container(source) as container:
+    with open_container(source, file) as container:
         keep_only(container, "audio")
         stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
         if stream is None:

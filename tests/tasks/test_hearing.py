@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_a_clip_sounds_the_same_whatever_else_is_asked_for(tmp_path: Path) -> No
     for one, again in zip(heard(source, *grids), [heard(source, g)[0] for g in grids], strict=True):
         assert np.array_equal(one.samples, again.samples)
         assert np.array_equal(one.at, again.at)
+
+
+def test_a_packed_recording_sounds_as_it_does_unpacked(tmp_path: Path) -> None:
+    """Deflated in a zip, whose bytes are unpacked once, the clips are the same to the bit."""
+    source = film(tmp_path / "film.mkv", tone(6), 6)
+    with ZipFile(tmp_path / "films.zip", "w", ZIP_DEFLATED) as out:
+        out.write(source.uri, "film.mkv")
+    packed = Source(str(tmp_path / "films.zip"), member="film.mkv")
+    grids = [grid(1, 2), grid(3, 4), grid(5, 5.5)]
+    for one, again in zip(heard(source, *grids), heard(packed, *grids), strict=True):
+        assert np.array_equal(one.samples, again.samples)
 
 
 def test_timestamps_in_milliseconds_make_no_buzz(tmp_path: Path) -> None:
