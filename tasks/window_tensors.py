@@ -1,7 +1,7 @@
 """The sample contract: which tensors a window has, and how the rows of views become them.
 
-Pure. Shapes are per camera and step; T steps, V cameras. What is absent is zero *and* masked,
-never zeros taken as data.
+Pure. T steps, V cameras. What is absent is zero *and* masked, never zeros taken as data. Sound
+and text are of the whole session: of several cameras the first that has any is heard.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ FLOW_LIMIT = 20.0
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """One tensor: its shape a camera and step, its dtype, the views it may come from.
+    """One tensor: its shape, its dtype, the views it may come from.
 
-    Of several views the first that has something to say is taken. `read` gives (T, *shape).
+    Of several views the first that has something to say is taken. `read` gives (T, *shape), of a
+    tensor that is not `stepped` (*shape). One that is `shared` is of the session, not of a camera.
     """
 
     shape: tuple[int, ...]
     dtype: str
     views: tuple[str, ...]
     read: Callable[[Feature, str], Tensor]
+    stepped: bool = True
+    shared: bool = False
 
 
 def array_of(feature: Feature, view: str, name: str) -> Tensor:
@@ -56,15 +59,27 @@ def _flow(feature: Feature, view: str) -> Tensor:
     return array_of(feature, view, "flow").clip(-FLOW_LIMIT, FLOW_LIMIT).astype(np.float16)
 
 
+def _audio(feature: Feature, view: str) -> Tensor:
+    return array_of(feature, view, "logmel").astype(np.float16)
+
+
+def _text(feature: Feature, view: str) -> Tensor:  # noqa: ARG001  a vector has no name
+    if feature.vector is None:
+        raise ValueError("a text that is there has no vector")
+    return feature.vector
+
+
 TENSORS: dict[str, TensorSpec] = {
     "rgb": TensorSpec((3, 112, 112), "uint8", ("thumbnail",), _rgb),
     "appearance": TensorSpec((96, 14, 14), "float16", ("appearance",), _appearance),
     "flow": TensorSpec((2, 28, 28), "float16", ("flow",), _flow),
+    "audio": TensorSpec((64, 4), "float16", ("audio",), _audio, shared=True),
+    "text": TensorSpec((384,), "float32", ("text",), _text, stepped=False, shared=True),
 }
 
 
 def read_tensor(name: str, said: Mapping[str, Feature], steps: int) -> tuple[Tensor, Tensor]:
-    """Return a tensor of one camera, (T, *shape), and its mask (T,) bool.
+    """Return a tensor of one camera, (T, *shape) or (*shape), and its mask, (T,) or () bool.
 
     `said` maps the views of one clip and camera to their features.
     """
@@ -72,8 +87,10 @@ def read_tensor(name: str, said: Mapping[str, Feature], steps: int) -> tuple[Ten
     for view in spec.views:
         feature = said.get(view)
         if feature is not None and feature.mask.any():
-            return spec.read(feature, view), feature.mask
-    return np.zeros((steps, *spec.shape), spec.dtype), np.zeros(steps, bool)
+            mask = feature.mask if spec.stepped else np.array(True)  # noqa: FBT003  NumPy's
+            return spec.read(feature, view), mask
+    time = (steps,) if spec.stepped else ()
+    return np.zeros((*time, *spec.shape), spec.dtype), np.zeros(time, bool)
 
 
 def camera_vector(camera: CameraModel) -> npt.NDArray[np.float32]:

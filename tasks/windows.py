@@ -76,9 +76,10 @@ class Batch:
     """Windows side by side.
 
     `tensors` maps names of the contract to (B, V, T, *shape), `mask_<name>` to (B, V, T) bool,
-    `camera` (B, V, 12) and `camera_known` (B, V), `t_ns` (B, V, T) int64; V is the most cameras
-    of any of them, the rest is masked. `ids` are (session, clip, first step) of each: for the
-    splitter, never for the net. `position` is where reading goes on after it.
+    without V where the session shares it and without T where time has no part in it; `camera`
+    (B, V, 12) and `camera_known` (B, V), `t_ns` (B, V, T) int64. V is the most cameras of any of
+    them, the rest is masked. `ids` are (session, clip, first step) of each: for the splitter,
+    never for the net. `position` is where reading goes on after it.
     """
 
     tensors: dict[str, Tensor]
@@ -184,6 +185,10 @@ class WindowReader:
         window: dict[str, Tensor] = {}
         for name in spec.tensors:
             parts = [_cut(said[camera], name, cut) for camera in cameras]
+            if TENSORS[name].shared:
+                heard = next((part for part in parts if part[1].any()), parts[0])
+                window[name], window[f"mask_{name}"] = heard
+                continue
             window[name] = np.stack([tensor for tensor, _ in parts])
             window[f"mask_{name}"] = np.stack([mask for _, mask in parts])
         known = [camera in clip.vectors for camera in cameras]
@@ -230,7 +235,7 @@ def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Te
     steps = cut.stop - cut.start
     short = {view: _steps(feature, cut) for view, feature in said.items()}
     tensor, mask = read_tensor(name, short, steps)
-    lacking = steps - len(mask)
+    lacking = steps - len(mask) if TENSORS[name].stepped else 0
     if lacking:
         tensor = np.pad(tensor, [(0, lacking), *[(0, 0)] * (tensor.ndim - 1)])
         mask = np.pad(mask, (0, lacking))
@@ -249,7 +254,11 @@ def _collated(
     """Put windows side by side, those of fewer cameras filled up with masked ones."""
     most = max(len(window["t_ns"]) for window, _ in waiting)
     tensors = {}
+    shared = {one for name in TENSORS if TENSORS[name].shared for one in (name, f"mask_{name}")}
     for name, first in waiting[0][0].items():
+        if name in shared:
+            tensors[name] = np.stack([window[name] for window, _ in waiting])
+            continue
         whole = np.zeros((len(waiting), most, *first.shape[1:]), first.dtype)
         for k, (window, _) in enumerate(waiting):
             whole[k, : len(window[name])] = window[name]

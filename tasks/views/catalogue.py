@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from infra.errors import UnknownViewError
 from tasks.views.appearance import AppearanceKind
+from tasks.views.audio import AudioKind
 from tasks.views.flow import FlowKind
+from tasks.views.text import TextKind
 from tasks.views.thumbnail import ThumbnailKind
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ VIEWS: dict[str, ViewKind] = {
     "thumbnail": ThumbnailKind(),
     "appearance": AppearanceKind(),
     "flow": FlowKind(),
+    "audio": AudioKind(),
+    "text": TextKind(),
 }
 # Computed from the features of all cameras of a calibrated session.
 RIG_VIEWS: dict[str, RigKind] = {}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.decode import Scale
+    from tasks.sound import Sound
+    from tasks.words import Words
 
     Array = npt.NDArray[np.generic]
 
@@ -73,12 +75,15 @@ class DecodedClip:
     `images` maps a scale's name to uint8 (T, H, W) or (T, H, W, 3); `times_ns` (T,) are the
     grid's instants on the session clock, `present` (T,) bool tells where a frame was shown.
     `size` is the recording's (width, height) in pixels as displayed: pictures are squashed.
+    `sound` and `words` are there where a view of the clip wants them and the recording has them.
     """
 
     times_ns: npt.NDArray[np.int64]
     present: npt.NDArray[np.bool_]
     images: Mapping[str, npt.NDArray[np.uint8]]
     size: tuple[int, int] = (1, 1)
+    sound: Sound | None = None
+    words: Words | None = None
     clock: Callable[[], float] = time.thread_time
     shared_s: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, init=False, repr=False)

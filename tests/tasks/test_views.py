@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from infra.errors import AssetMissingError, UnknownViewError
+from tasks.sound import Sound
 from tasks.views.catalogue import VIEWS, named_views
 from tasks.views.packing import packed, unpacked
 from tasks.views.version import source_parts, view_version
 from tasks.views.view import DecodedClip, View, ViewKind, quantise
+from tasks.words import Words
 
 STEPS = 9
 
@@ -27,7 +29,17 @@ def clip(kind: ViewKind, steps: int = STEPS, seed: int = 0) -> DecodedClip:
         stack = np.stack(frames).astype(np.uint8)
         images[scale.name] = stack if scale.format == "gray" else np.stack([stack] * 3, -1)
     times = np.arange(steps, dtype=np.int64) * 80_000_000
-    return DecodedClip(times, np.ones(steps, bool), images, (320, 320))
+    sound = hum(steps, seed) if kind.spec.sound else None
+    words = Words(about=(f"number {seed}",)) if kind.spec.words else None
+    return DecodedClip(times, np.ones(steps, bool), images, (320, 320), sound, words)
+
+
+def hum(steps: int, seed: int) -> Sound:
+    """Return noise that swells, with half a second before the first step."""
+    count = 8000 + 1280 * steps + 640
+    noise = np.random.default_rng(seed).normal(0, 0.1, 8000 + 1280 * 99)[:count]
+    samples = (noise * (1.1 + np.sin(np.arange(count) / 4000))).astype(np.float32)
+    return Sound(samples, np.ones(count, bool), 8000 + 1280 * np.arange(steps))
 
 
 @pytest.fixture(scope="module", params=list(VIEWS))
@@ -73,7 +85,7 @@ def test_an_absent_step_is_masked_not_made_up(kind: ViewKind, view: View) -> Non
     whole = clip(kind)
     present = whole.present.copy()
     present[3] = False
-    found = view.compute(DecodedClip(whole.times_ns, present, whole.images))
+    found = view.compute(replace(whole, present=present))
     assert not found.mask[3]
     assert all(not array[3].any() for array in found.arrays)
     assert found.mask[0]
@@ -153,7 +165,7 @@ def test_a_missing_asset_names_the_command_that_brings_it(tmp_path: Path) -> Non
 
 def test_an_unknown_view_is_refused_with_those_there_are() -> None:
     """The message lists what could have been meant."""
-    with pytest.raises(UnknownViewError, match="thumbnail, appearance, flow"):
+    with pytest.raises(UnknownViewError, match="thumbnail, appearance, flow, audio, text"):
         named_views(["smell"])
 
 

@@ -55,9 +55,12 @@ def test_every_window_has_the_tensors_of_the_contract(road: Road) -> None:
         assert (size, steps) == (len(batch.ids), spec.steps)
         for name, one in TENSORS.items():
             tensor, mask = batch.tensors[name], batch.tensors[f"mask_{name}"]
-            assert tensor.shape == (size, cameras, steps, *one.shape)
+            around = [size]
+            around += [] if one.shared else [cameras]
+            around += [steps] if one.stepped else []
+            assert tensor.shape == (*around, *one.shape)
             assert tensor.dtype == one.dtype
-            assert mask.shape == (size, cameras, steps)
+            assert mask.shape == tuple(around)
             assert not tensor[~mask].any(), name
         assert batch.tensors["camera"].shape == (size, cameras, 12)
         known = batch.tensors["camera_known"]
