@@ -109,10 +109,9 @@ def scan(source: Source, limits: Limits) -> Scan:
             limits.check_time(source.name, clock.t_ns(item.pts))
             before = _note(tally, item, before, clock)
     if before is None:
-        raise MediaError(
-            f"{source.name}: no frame decodes ({account.reason or 'it holds none'})",
-            reason="no_frames",
-        )
+        promised = f"it promises {header.frames_header} and " if header.frames_header else "it "
+        why = account.reason or f"{promised}holds none"
+        raise MediaError(f"{source.name}: no frame decodes ({why})", reason="no_frames")
     return _summary(header, clock, tally, before)
 
 
@@ -150,8 +149,10 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
     tick_ns = SECOND_NS * clock.num / clock.den
     step_ns = int(np.median(steps)) if len(steps) else _rate_step(header)
     own_ns = clock.t_ns(clock.start_pts + tally.last_duration)
-    # A last frame said to last ten steps is a container's guess, unless there is no other.
-    last_ns = own_ns if 0 < own_ns <= 10 * step_ns or (len(times) == 1 and own_ns > 0) else step_ns
+    # A last frame said to last ten steps, or a tenth of one, is a container's guess, unless there
+    # is no other.
+    is_likely = step_ns <= 10 * own_ns <= 100 * step_ns or (len(times) == 1 and own_ns > 0)
+    last_ns = own_ns if is_likely else step_ns
     duration_ns = int(times[-1]) + max(1, last_ns)
     _hash_until(tally, duration_ns, last)
     missing = max(0, header.frames_header - len(times) - account.frames_bad)

@@ -50,6 +50,10 @@ SEEK_BACK_S = (0, 0, 2, 16, 1 << 40)
 
 # Codecs whose packets themselves say whether decoding may start at them.
 SAY_CLEAN = frozenset({"h264", "hevc"})
+# Codecs whose decoders predict from grey, without a word, what comes before the first keyframe.
+START_SILENTLY = frozenset({"mpeg4", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "flv1"})
+# A decoder's flag (libavcodec, AV_CODEC_FLAG_OUTPUT_CORRUPT).
+OUTPUT_CORRUPT = 1 << 3
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 # Demuxers say these of damaged contents too: then the storage itself is asked.
 STORAGE_ERRORS = frozenset(
@@ -101,6 +105,25 @@ class VideoStream:
     def promises_frames(self) -> bool:
         """Whether the container promises a frame of every packet."""
         return self._container.format.name == MOV and self._stream.frames > 0
+
+    def show_corrupt(self) -> None:
+        """Have frames that are built on what is lost come out flagged, before any is decoded.
+
+        Else the decoders of H.264 and HEVC hold them back: one reference lost, 849 of 863 frames
+        of HEVC were never heard of again.
+        """
+        if self._codec in SAY_CLEAN:
+            self._context.flags |= OUTPUT_CORRUPT
+
+    @property
+    def ends_silently(self) -> bool:
+        """Whether the decoder flags none of the frames that it still holds at the end."""
+        return self._codec == "h264"
+
+    @property
+    def starts_silently(self) -> bool:
+        """Whether the decoder makes up what its first pictures are predicted from, unasked."""
+        return self._codec in START_SILENTLY
 
     def starts_afresh(self, packet: Packet) -> bool:
         """Tell whether decoding may start at a packet; always true where only a frame can tell."""
