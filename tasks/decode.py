@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 from infra.errors import MediaError
 from tasks.limits import Limits, check_pixels
 from tasks.loudness import SOUND_RATE, Loudness, listen
-from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
+from tasks.media import CONTAINERS, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
 from tasks.playback import Shown, play
 from tasks.stream import Fault, VideoStream, raise_if_storage_failed
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from catalog.span import Span
+    from tasks.header import Header
     from tasks.salvage import Account
     from tasks.wanted import Clock
 
 __all__ = [
     "Decoded",
     "Fault",
-    "Header",
     "Limits",
     "Sampled",
     "Scale",
@@ -63,6 +63,7 @@ Packet: TypeAlias = "av.Packet[av.VideoStream]"
 Reformatter: TypeAlias = VideoReformatter
 Container: TypeAlias = av.container.InputContainer
 CodedStream: TypeAlias = av.VideoStream
+CodecContext: TypeAlias = av.VideoCodecContext
 
 
 class Decoded:

@@ -13,15 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
+from tasks.header import Claims, Header, picture_format
 from tasks.holes import Chain
-from tasks.media import (
-    PRIMARIES,
-    RANGES,
-    SPACES,
-    TRANSFERS,
-    Header,
-    read_through,
-)
+from tasks.media import read_through
 from tasks.packets import (
     PLANNED_CODECS,
     PLANNED_CONTAINERS,
@@ -140,34 +134,28 @@ class VideoStream:
 
     def header(self) -> Header:
         """Read the header, and the first frame that decodes."""
-        stream, context = self._stream, self._context
+        stream, context, base = self._stream, self._context, self._clock
         frame = self._first_frame()
-        rate, base = stream.average_rate or Fraction(0), self._clock
-        degrees = 0 if frame is None else 90 * quarter_turns(frame.rotation)
-        width, height = (frame or context).width, (frame or context).height
-        tags = frame or context
-        return Header(
+        rate = stream.average_rate or Fraction(0)
+        claims = Claims(
             container=self._container.format.name,
             codec=self._codec,
-            pixel_format=frame.format.name if frame else context.pix_fmt or "unknown",
-            width=height if degrees % 180 else width,
-            height=width if degrees % 180 else height,
+            picture=picture_format(context, context.pix_fmt or "unknown", 0),
             coded_width=context.coded_width,
             coded_height=context.coded_height,
-            rotation=-degrees % 360,
             rate_num=rate.numerator,
             rate_den=rate.denominator,
             time_base_num=base.num,
             time_base_den=base.den,
             duration_ns=None if stream.duration is None else base.t_ns(stream.duration),
-            frames_header=self._frames_promised(),
+            frames=self._frames_promised(),
             has_audio=any(s.type == "audio" for s in self._container.streams),
             video_streams=len(self._streams),
-            color_space=SPACES.get(tags.colorspace),
-            color_range=RANGES.get(tags.color_range),
-            color_transfer=TRANSFERS.get(tags.color_trc),
-            color_primaries=PRIMARIES.get(tags.color_primaries),
         )
+        if frame is None:
+            return Header(claims, None)
+        degrees = 90 * quarter_turns(frame.rotation)
+        return Header(claims, picture_format(frame, frame.format.name, degrees))
 
     def packets(self) -> Iterator[Packet | Fault]:
         """Yield the stream's packets; where the container is damaged, a fault, and go on."""

@@ -155,7 +155,11 @@ def test_an_insane_rotation_turns_nothing(mp4: Path, matrix: bytes) -> None:
     assert told == (-2147483648 if not any(matrix) else told)
     assert told % 90 or told < -360
     found = scanned(path)
-    assert (found.header.rotation, found.header.width, found.header.height) == (0, WIDTH, HEIGHT)
+    assert (
+        found.header.picture.rotation,
+        found.header.picture.width,
+        found.header.picture.height,
+    ) == (0, WIDTH, HEIGHT)
     assert (found.frames_decoded, found.frames_bad) == (50, 0)
 
 
@@ -168,7 +172,7 @@ def test_612_frames_a_second_by_a_forged_clock_last_as_long_as_their_times_say(m
         data[at : at + 4] = (ticks * 612 // 25).to_bytes(4, "big")
 
     found = scanned(forged(mp4, forge))
-    assert Fraction(found.header.rate_num, found.header.rate_den) == 612
+    assert Fraction(found.header.claims.rate_num, found.header.claims.rate_den) == 612
     assert (found.frames_decoded, found.frames_bad) == (50, 0)
     assert abs(found.duration_ns - 50 * SECOND_NS // 612) < 100_000
     assert (np.diff(found.signals.times_ns) > 0).all()
@@ -185,7 +189,7 @@ def test_612_frames_a_second_in_the_header_alone_are_a_claim(tmp_path: Path) -> 
         data[at + 1 : at + 1 + size] = (SECOND_NS // 612).to_bytes(size, "big")
 
     found = scanned(forged(whole, forge))
-    assert Fraction(found.header.rate_num, found.header.rate_den) == 612
+    assert Fraction(found.header.claims.rate_num, found.header.claims.rate_den) == 612
     assert (found.frames_decoded, found.frames_bad, found.is_vfr) == (50, 0, False)
     assert abs(found.duration_ns - 2 * SECOND_NS) < 2_000_000
 
