@@ -6,9 +6,14 @@ Pure: reads and writes nothing. A container may claim anything; a frame that dec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from catalog.span import SECOND_NS
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tasks.decode import CodecContext, Frame
 
 SPACES = {
@@ -53,7 +58,8 @@ class Claims:
 
     `picture` is never turned: how is told with the frames. `rate_num / rate_den` is the average in
     frames a second, 0 / 1 if unknown. `frames` is how many the container promises to *show* (its
-    index, less what an edit list hides); 0 if it does not say.
+    index, less what an edit list hides); 0 if it does not say. `created_ns` is when it says that it
+    was made, in ns since 1970: often the second a recording began, as often that of an export.
     """
 
     container: str
@@ -69,6 +75,7 @@ class Claims:
     frames: int
     has_audio: bool
     video_streams: int
+    created_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +104,20 @@ def picture_format(tagged: Frame | CodecContext, pixel_format: str, degrees: int
         color_transfer=TRANSFERS.get(tagged.color_trc),
         color_primaries=PRIMARIES.get(tagged.color_primaries),
     )
+
+
+def created_ns(*tags: Mapping[str, str]) -> int | None:
+    """Return the first creation time that tags tell; None where none has a date and a zone.
+
+    Clocks that were never set tell 1904 or 1970: of no year before 1980 there are digital files.
+    """
+    for told in tags:
+        try:
+            at = datetime.fromisoformat(told.get("creation_time", ""))
+        except ValueError:
+            continue
+        if at.tzinfo is not None and at.year >= 1980:
+            passed = at - datetime(1970, 1, 1, tzinfo=UTC)
+            whole = passed.days * 86_400 + passed.seconds
+            return whole * SECOND_NS + passed.microseconds * 1000
+    return None

@@ -59,6 +59,7 @@ def recording_row(
         ],
         "reason": found.reason,
         "has_audio": claims.has_audio,
+        "created_ns": claims.created_ns,
         "signals": found.signals.pack(),
         "hashes": found.hashes.astype("<u8").tobytes(),
         "status": "salvaged" if found.frames_bad else "ok",

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from infra.errors import MediaError
-from tasks.header import Claims, Header, picture_format
+from tasks.header import Claims, Header, created_ns, picture_format
 from tasks.holes import Chain
 from tasks.media import read_through
 from tasks.packets import (
@@ -151,6 +151,7 @@ class VideoStream:
             frames=self._frames_promised(),
             has_audio=any(s.type == "audio" for s in self._container.streams),
             video_streams=len(self._streams),
+            created_ns=created_ns(self._container.metadata, stream.metadata),
         )
         if frame is None:
             return Header(claims, None)
