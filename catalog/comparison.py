@@ -76,18 +76,21 @@ class Comparison:
         found: list[dict[str, Any]] = ask(self._connection, sql).to_pylist()
         return found
 
-    def to_form(self, fingerprints: pa.Table, forming: str) -> Iterator[list[dict[str, Any]]]:
-        """Yield the members whose sessions must be formed, a place whole, places in order.
+    def to_form(
+        self, fingerprints: pa.Table, forming: str, *, group_by_time: bool
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the members whose sessions must be formed, a place whole, blocks in order.
 
-        `fingerprints` is what was read: (member, file_id). A page ends with a place.
+        `fingerprints` is what was read: (member, file_id). A `block` is a place, or the places
+        whose recordings may have been made at one time; a page ends with a block.
         """
         self._connection.register("fingerprints", fingerprints)
         page: list[dict[str, Any]] = []
-        for rows in _pages(
-            self._connection, query_text("members_to_form"), {"forming": forming}, FORMED_BATCH
-        ):
+        parameters = {"forming": forming, "group_by_time": group_by_time}
+        sql = query_text("members_to_form")
+        for rows in _pages(self._connection, sql, parameters, FORMED_BATCH):
             for row in rows:
-                if len(page) >= FORMED_BATCH and row["place"] != page[-1]["place"]:
+                if len(page) >= FORMED_BATCH and row["block"] != page[-1]["block"]:
                     yield page
                     page = []
                 page.append(row)

@@ -98,6 +98,10 @@ class Settings(BaseSettings):
         default=0.85, gt=0, le=1, description="below it a session is called unsynchronised"
     )
 
+    group_by_time: bool = Field(
+        default=False, description="join single recordings whose files claim the same time"
+    )
+
     max_file_bytes: int = Field(default=1 << 40, gt=0, description="a larger file is refused")
     max_ratio: float = Field(
         default=200.0, ge=1, description="a compressed member that expands more is refused"

@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from infra.errors import MediaError
 from tasks.limits import Limits, check_pixels
 from tasks.loudness import SOUND_RATE, Loudness, listen
-from tasks.media import CONTAINERS, Header, Source, looks_encrypted, open_bytes, require_bytes
+from tasks.media import CONTAINERS, Source, looks_encrypted, open_bytes, require_bytes
 from tasks.pixels import Pictures, Scale
 from tasks.playback import Decoded, flagged, play
 from tasks.soundtrack import Resampled
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from catalog.span import Span
+    from tasks.header import Header
     from tasks.salvage import Account
 
     OpenFile: TypeAlias = io.RawIOBase | io.BytesIO
@@ -45,7 +46,6 @@ __all__ = [
     "DAMAGE",
     "Decoded",
     "Fault",
-    "Header",
     "Limits",
     "Sampled",
     "Scale",
@@ -70,6 +70,7 @@ Packet: TypeAlias = "av.Packet[av.VideoStream]"
 Reformatter: TypeAlias = VideoReformatter
 Container: TypeAlias = av.container.InputContainer
 CodedStream: TypeAlias = av.VideoStream
+CodecContext: TypeAlias = av.VideoCodecContext
 # What the library raises of damaged contents.
 DAMAGE = av.error.FFmpegError
 

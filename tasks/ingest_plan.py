@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 # What sessions, shots and clips are formed by, beside the settings.
-FORMERS = ("tasks.layout", "tasks.clips", "tasks.shots", "tasks.clock", "tasks.signals")
+FORMERS = (
+    "tasks.layout",
+    "tasks.simultaneous",
+    "tasks.clips",
+    "tasks.shots",
+    "tasks.clock",
+    "tasks.signals",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,8 @@ def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
 def forming_digest(settings: Settings) -> str:
     """Name what sessions and clips are formed by, their clocks included."""
     parts = [part for module in FORMERS for part in source_parts(module)]
-    lengths = (settings.clip_max_ns, settings.clip_min_ns)
-    return ids.digest("forming", clocking_digest(settings), *lengths, *parts)
+    how = (settings.clip_max_ns, settings.clip_min_ns, int(settings.group_by_time))
+    return ids.digest("forming", clocking_digest(settings), *how, *parts)
 
 
 def refusing_digest(settings: Settings) -> str:

@@ -94,6 +94,11 @@ def places(members: Iterable[str], hints: Mapping[str, Hint] | None = None) -> d
     return found
 
 
+def camera_of(member: str) -> tuple[str, str | None]:
+    """Return the folder that a member lies in and the camera that its name tells, if any."""
+    return _folder(member), _laid_out(member)[1]
+
+
 def _laid_out(member: str) -> tuple[str | None, str | None]:
     """Return the session and the camera that a member's path names, or neither."""
     named = _CAMERA.match(_parts(member)[1])

@@ -1,4 +1,4 @@
-"""Where a recording's bytes are, and what its header says.
+"""Where a recording's bytes are.
 
 `Source` names a file, object, byte range or compressed member and a video stream in it; whoever
 wants its bytes gets them by `open_bytes`. Reads; writes nothing.
@@ -34,22 +34,6 @@ CONTAINERS = (
     "amr", "caf", "dts",
 )  # fmt: skip
 
-SPACES = {
-    0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
-    9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c",
-    14: "ictcp", 15: "ipt-c2",
-}  # fmt: skip
-RANGES = {1: "tv", 2: "pc"}
-TRANSFERS = {
-    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
-    9: "log100", 10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1",
-    14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
-}  # fmt: skip
-PRIMARIES = {
-    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
-    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
-}  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -81,39 +65,6 @@ class Source:
     def is_local_file(self) -> bool:
         """Whether the operating system can open it by its name."""
         return self.is_whole and not is_object_uri(self.uri)
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a container says of one video stream, and its first frame of itself.
-
-    `width` and `height` are as displayed, after `rotation`: the degrees, clockwise, to turn the
-    stored picture (0, 90, 180 or 270; an insane value counts as 0). Pixels that are not square
-    are not stretched. `rate_num / rate_den` is the average in frames a second, 0 / 1 if unknown.
-    `frames_header` is how many frames the container promises to *show* (its index, less what an
-    edit list hides); 0 if it does not say. Colours are ffmpeg's names, None where not tagged.
-    """
-
-    container: str
-    codec: str
-    pixel_format: str
-    width: int
-    height: int
-    coded_width: int
-    coded_height: int
-    rotation: int
-    rate_num: int
-    rate_den: int
-    time_base_num: int
-    time_base_den: int
-    duration_ns: int | None
-    frames_header: int
-    has_audio: bool
-    video_streams: int
-    color_space: str | None
-    color_range: str | None
-    color_transfer: str | None
-    color_primaries: str | None
 
 
 def open_bytes(source: Source, *, max_ratio: float = math.inf) -> io.RawIOBase | io.BytesIO:

@@ -122,8 +122,8 @@ def write_video(
     were rounded from ticks of that base become those very ticks; Matroska keeps milliseconds.
 
     `rotation` (0, 90, 180, 270) tags the pixels, which stay as they are: players turn them by so
-    many degrees clockwise, as `Header.rotation` reads it back. `color_space` and `color_range`
-    say which matrix and range are written and tagged (see `colours`).
+    many degrees clockwise, as `PictureFormat.rotation` reads it back. `color_space` and
+    `color_range` say which matrix and range are written and tagged (see `colours`).
 
     Raises:
         ValueError: if there are no frames, their sizes or times do not fit together, or a side

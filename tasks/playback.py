@@ -72,6 +72,7 @@ class _Playback:
     """One pass over a stream."""
 
     def __init__(self, stream: VideoStream, account: Account | None) -> None:
+        stream.show_corrupt()
         self._stream, self._account = stream, account
         self._timeline = Timeline(stream.step, stream.second)
         self._silent: set[int] = set()
@@ -79,6 +80,8 @@ class _Playback:
         self._failed: set[int | None] = set()
         self._last_dts: int | None = None
         self._restarts = self._faulty = False
+        self._is_based = not stream.starts_silently
+        self._carries_on = self._was_corrupt = False
 
     def run(self) -> Iterator[Shown | Fault]:
         """Feed every packet, then flush."""
@@ -89,6 +92,7 @@ class _Playback:
                 continue
             if packet:
                 self._note(packet)
+            self._carries_on = packet is None and self._stream.ends_silently
             found = self._stream.feed(packet)
             if found is not None:
                 yield from (self._shown(frame) for frame in found if self._is_news(frame))
@@ -129,7 +133,12 @@ class _Playback:
         raw = _time_of(frame)
         at = self._timeline.mended(raw)
         self._silent.discard(raw)
-        corrupt = frame.is_corrupt or raw in self._torn
+        self._is_based |= frame.key_frame
+        flagged = frame.is_corrupt or (
+            self._carries_on and self._was_corrupt and not frame.key_frame
+        )
+        self._was_corrupt = flagged
+        corrupt = flagged or raw in self._torn or not self._is_based
         self._torn.pop(raw, None)
         self._faulty |= corrupt
         last = self._timeline.last

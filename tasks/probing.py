@@ -30,8 +30,9 @@ def header_facts(source: Source) -> Facts | None:
         size = byte_size(source)
     except (MediaError, OSError):
         return None
-    seconds = (header.duration_ns or 0) / SECOND_NS
-    frames = header.frames_header or seconds * header.rate_num / max(1, header.rate_den)
+    claims, picture = header.claims, header.picture
+    seconds = (claims.duration_ns or 0) / SECOND_NS
+    frames = claims.frames or seconds * claims.rate_num / max(1, claims.rate_den)
     if not seconds:
         return None
-    return Facts(size, seconds, frames * header.width * header.height)
+    return Facts(size, seconds, frames * picture.width * picture.height)

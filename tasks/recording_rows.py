@@ -25,7 +25,7 @@ def recording_row(
     member: Member, stream: int, plan: IngestPlan, found: Scan, run: FlowRun
 ) -> dict[str, Any]:
     """Return the row of `recordings` that says what a scan found in one video stream."""
-    header = found.header
+    claims, picture = found.header.claims, found.header.picture
     return {
         "recording_id": ids.recording_id(member["file_id"], stream),
         "file_id": member["file_id"],
@@ -34,18 +34,18 @@ def recording_row(
         "stream": stream,
         "byte_offset": member["byte_offset"] or 0,
         "byte_size": member["size_bytes"],
-        "container": header.container,
-        "codec": header.codec,
-        "pixel_format": header.pixel_format,
-        "width": header.width,
-        "height": header.height,
-        "rotation": header.rotation,
-        "color_space": header.color_space,
-        "color_range": header.color_range,
-        "color_transfer": header.color_transfer,
-        "color_primaries": header.color_primaries,
-        "rate_num": header.rate_num,
-        "rate_den": header.rate_den,
+        "container": claims.container,
+        "codec": claims.codec,
+        "pixel_format": picture.pixel_format,
+        "width": picture.width,
+        "height": picture.height,
+        "rotation": picture.rotation,
+        "color_space": picture.color_space,
+        "color_range": picture.color_range,
+        "color_transfer": picture.color_transfer,
+        "color_primaries": picture.color_primaries,
+        "rate_num": claims.rate_num,
+        "rate_den": claims.rate_den,
         "is_vfr": found.is_vfr,
         "start_pts": found.start_pts,
         "time_base_num": found.time_base_num,
@@ -58,7 +58,8 @@ def recording_row(
             {"start_ns": span.start_ns, "end_ns": span.end_ns} for span in found.bad_spans
         ],
         "reason": found.reason,
-        "has_audio": header.has_audio,
+        "has_audio": claims.has_audio,
+        "created_ns": claims.created_ns,
         "signals": found.signals.pack(),
         "hashes": found.hashes.astype("<u8").tobytes(),
         "status": "salvaged" if found.frames_bad else "ok",

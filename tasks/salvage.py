@@ -88,8 +88,9 @@ class Account:
         """Return the spans that damage reaches, merged and in order of time.
 
         Each runs from the first frame that a bad packet, or the one before it, takes part in, to
-        the next good keyframe, where decoding starts afresh, else to `end_ns`; it is at least
-        `step_ns` long. What comes before the first good frame has negative times.
+        the next good keyframe, where decoding starts afresh, else to `end_ns` or the end of the
+        last packet, whichever is later; it is at least `step_ns` long. What comes before the first
+        good frame has negative times.
         """
         packets = np.frombuffer(self._packets, np.int64)
         starts = self._fresh_starts(packets)
@@ -105,7 +106,11 @@ class Account:
             stop = int(starts[until]) if until < len(starts) else len(packets)
             group = packets[max(0, at - DISTRUSTED) : stop]
             start_ns = clock.t_ns(int(group.min())) if len(group) else 0
-            stop_ns = clock.t_ns(int(packets[stop])) if stop < len(packets) else end_ns
+            if stop < len(packets):
+                stop_ns = clock.t_ns(int(packets[stop]))
+            else:  # bad frames may go on where the good ones end
+                last_ns = clock.t_ns(int(group.max())) + step_ns if len(group) else 0
+                stop_ns = max(end_ns, last_ns)
             spans.append(Span(start_ns, max(stop_ns, start_ns + max(1, step_ns))))
         return merge(spans)
 

@@ -15,7 +15,7 @@ import numpy as np
 from catalog.span import SECOND_NS, Span, merge
 from infra.errors import MediaError
 from tasks.boxes import index_is_lost
-from tasks.decode import Decoded, Fault, Header, Source, decode_all, decoder_build, probe
+from tasks.decode import Decoded, Fault, Source, decode_all, decoder_build, probe
 from tasks.media import byte_size
 from tasks.salvage import Account, sound_steps
 from tasks.signals import Meter, Signals
@@ -24,6 +24,7 @@ from tasks.wanted import Clock
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from tasks.header import Claims, Header
     from tasks.limits import Limits
 
 # The picture that changes and hashes are made from: .15 ms a frame at 720p, against 2.5 to decode.
@@ -94,10 +95,11 @@ def scan(source: Source, limits: Limits) -> Scan:
     """
     limits.check_bytes(source.name, byte_size(source))
     header = _probed(source, limits)
+    claims = header.claims
     tally = _Tally()
     account = tally.account
     before: npt.NDArray[np.uint8] | None = None
-    clock = Clock(0, header.time_base_num, header.time_base_den)
+    clock = Clock(0, claims.time_base_num, claims.time_base_den)
     for item in decode_all(source, limits, account=account):
         if isinstance(item, Fault):
             account.bad(item.pts, item.reason)
@@ -105,14 +107,13 @@ def scan(source: Source, limits: Limits) -> Scan:
             account.bad(item.pts, "corrupt_frames")
         else:
             if before is None:
-                clock = Clock(item.pts, header.time_base_num, header.time_base_den)
+                clock = Clock(item.pts, claims.time_base_num, claims.time_base_den)
             limits.check_time(source.name, clock.t_ns(item.pts))
             before = _note(tally, item, before, clock)
     if before is None:
-        raise MediaError(
-            f"{source.name}: no frame decodes ({account.reason or 'it holds none'})",
-            reason="no_frames",
-        )
+        promised = f"it promises {claims.frames} and " if claims.frames else "it "
+        why = account.reason or f"{promised}holds none"
+        raise MediaError(f"{source.name}: no frame decodes ({why})", reason="no_frames")
     return _summary(header, clock, tally, before)
 
 
@@ -148,17 +149,19 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
     times = signals.times_ns
     steps = np.diff(times)
     tick_ns = SECOND_NS * clock.num / clock.den
-    step_ns = int(np.median(steps)) if len(steps) else _rate_step(header)
+    step_ns = int(np.median(steps)) if len(steps) else _rate_step(header.claims)
     own_ns = clock.t_ns(clock.start_pts + tally.last_duration)
-    # A last frame said to last ten steps is a container's guess, unless there is no other.
-    last_ns = own_ns if 0 < own_ns <= 10 * step_ns or (len(times) == 1 and own_ns > 0) else step_ns
+    # A last frame said to last ten steps, or a tenth of one, is a container's guess, unless there
+    # is no other.
+    is_likely = step_ns <= 10 * own_ns <= 100 * step_ns or (len(times) == 1 and own_ns > 0)
+    last_ns = own_ns if is_likely else step_ns
     duration_ns = int(times[-1]) + max(1, last_ns)
     _hash_until(tally, duration_ns, last)
-    missing = max(0, header.frames_header - len(times) - account.frames_bad)
+    missing = max(0, header.claims.frames - len(times) - account.frames_bad)
     spans = account.bad_spans(clock, duration_ns, step_ns)
     odd = np.abs(sound_steps(times, spans) - step_ns) > max(ODD_STEP * step_ns, ODD_TICKS * tick_ns)
     if missing:
-        promised_ns = header.duration_ns or 0
+        promised_ns = header.claims.duration_ns or 0
         spans.append(Span(duration_ns, max(promised_ns, duration_ns + missing * max(1, step_ns))))
         account.missing(missing)
     return Scan(
@@ -168,7 +171,7 @@ def _summary(header: Header, clock: Clock, tally: _Tally, last: npt.NDArray[np.u
         time_base_den=clock.den,
         duration_ns=duration_ns,
         sizes=tuple(tally.sizes),
-        frames_header=header.frames_header,
+        frames_header=header.claims.frames,
         frames_decoded=len(times),
         frames_bad=account.frames_bad,
         bad_spans=merge(spans),
@@ -200,7 +203,7 @@ def difference_hash(luma: npt.NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def _rate_step(header: Header) -> int:
-    if header.rate_num <= 0:
+def _rate_step(claims: Claims) -> int:
+    if claims.rate_num <= 0:
         return SECOND_NS // 25
-    return max(1, SECOND_NS * header.rate_den // header.rate_num)
+    return max(1, SECOND_NS * claims.rate_den // claims.rate_num)

@@ -50,7 +50,7 @@ def scan_file(work: ScanWork) -> Scanned:
             except MediaError as refused:
                 found.append(refused)
             else:
-                streams = result.header.video_streams
+                streams = result.header.claims.video_streams
                 found.append(result)
     except OSError as error:
         return Scanned([], unreadable=error.strerror or str(error))

@@ -25,6 +25,7 @@ from infra.observability import progress
 from tasks.forming import Formed, Grouped, form, group_place
 from tasks.rigs import find_rigs
 from tasks.signals import Signals
+from tasks.simultaneous import join_simultaneous
 from tasks.splitting import split_sessions
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def form_sessions(plan: IngestPlan, fingerprints: pa.Table, run: FlowRun) -> Non
             progress("form sessions", some, "files") as bar,
         ):
             run.catalog.commit(FILES, [_gone(known, plan, run) for known in found.gone()])
-            for page in found.to_form(fingerprints, plan.forming):
+            by_time = run.settings.group_by_time
+            for page in found.to_form(fingerprints, plan.forming, group_by_time=by_time):
                 _form_page(page, plan, run)
                 bar.advance(len(page))
     counted = rows(run.catalog.snapshot(), "archive_counts", {"archive_uri": plan.listing.uri})
@@ -66,8 +68,13 @@ def _form_page(page: list[Member], plan: IngestPlan, run: FlowRun) -> None:
     """Form the sessions of some places and commit them, then the record of their files."""
     signals = _signals(page, run)
     sessions: list[Grouped] = []
-    for _, members in groupby(page, key=lambda row: row["place"]):
-        sessions += group_place(list(members))
+    for _, rows_of_block in groupby(page, key=lambda row: row["block"]):
+        found: list[Grouped] = []
+        for _, members in groupby(rows_of_block, key=lambda row: row["place"]):
+            found += group_place(list(members))
+        if run.settings.group_by_time:
+            found = join_simultaneous(found, run.settings.sync_max_offset_ns)
+        sessions += found
     rigs = find_rigs(sessions, {row["member"]: row for row in page}, signals, plan, run)
     formed = [
         form(one, rig, signals, run.settings) for one, rig in zip(sessions, rigs, strict=True)

@@ -54,6 +54,9 @@ RECORDINGS = Table(
             column("bad_spans", pa.list_(BAD_SPAN), "what cannot be decoded, on its own clock"),
             column("reason", pa.string(), "why frames are bad; null if none is", null=True),
             column("has_audio", pa.bool_(), "the file has a sound stream"),
+            column(
+                "created_ns", pa.int64(), "when its file claims to be made, since 1970", null=True
+            ),
             column("signals", pa.binary(), "change, brightness, contrast, centre of each frame"),
             column("hashes", pa.binary(), "four 64-bit difference hashes a second, little endian"),
             column("status", pa.string(), "ok, or salvaged where frames are bad"),

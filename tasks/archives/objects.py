@@ -2,7 +2,8 @@
 
 Reads from S3 or anything that speaks it, and from GCS; writes nothing. Credentials, region and
 endpoint come from the usual environment (AWS_*, GOOGLE_APPLICATION_CREDENTIALS); an endpoint may
-also stand in the URI: `s3://bucket/prefix?endpoint_override=http://127.0.0.1:9000`.
+also stand in the URI: `s3://bucket/prefix?endpoint_override=http://127.0.0.1:9000`. A store that
+fails or falls silent costs a bounded time.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import errno
 import functools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlencode, urlsplit
 
 from infra.errors import UsageError
+from tasks.archives import gcs
 from tasks.archives.reading import BLOCK_BYTES, Blocks, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyarrow.fs import FileInfo, FileSystem
+
+# An open object: its bytes, what reads (count, at) of them, and what lets go of it.
+Opened: TypeAlias = "tuple[int, Callable[[int, int], bytes], Callable[[], None]]"
 
 _URI = re.compile(
     r"(?P<scheme>s3|gs)://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<key>[^?]*))?"
@@ -29,6 +35,8 @@ _URI = re.compile(
     re.DOTALL,
 )
 _RESERVED = re.compile(r"[%?#\x00-\x1f\x7f]")
+# What stores say to those who may not read.
+DENIED = ("ACCESS_DENIED", "HTTP status 401", "HTTP status 403")
 # Requests of one listing of facts: asked at a time, answered in parallel.
 FACTS_AT_A_TIME = 256
 
@@ -90,6 +98,9 @@ def list_objects(place: Location) -> Iterator[tuple[str, int, int]]:
         FileNotFoundError: there is no such bucket or prefix.
         OSError: the store cannot be reached or refuses.
     """
+    if place.scheme == "gs":
+        yield from _list_gcs(place)
+        return
     from pyarrow.fs import FileSelector, FileType
 
     with _named(place):
@@ -103,6 +114,16 @@ def list_objects(place: Location) -> Iterator[tuple[str, int, int]]:
             yield info.path[start:], info.size, _mtime_ns(info)
 
 
+def _list_gcs(place: Location) -> Iterator[tuple[str, int, int]]:
+    start, known = len(place.key) + 1 if place.key else 0, False
+    with _named(place):
+        for key, size, mtime_ns in gcs.pages(place):
+            known = True
+            yield key[start:], size, mtime_ns
+    if place.key and not known:
+        raise FileNotFoundError(errno.ENOENT, "No such object", place.uri)
+
+
 def object_facts(places: list[Location]) -> list[tuple[int, int] | None]:
     """Return (bytes, time of change in ns) of each object; None where there is none.
 
@@ -111,11 +132,22 @@ def object_facts(places: list[Location]) -> list[tuple[int, int] | None]:
     """
     if not places:
         return []
+    if places[0].scheme == "gs":
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(_facts_gcs, places))
     from pyarrow.fs import FileType
 
     with _named(places[0]):
         infos = file_system(places[0]).get_file_info([place.path for place in places])
     return [(info.size, _mtime_ns(info)) if info.type == FileType.File else None for info in infos]
+
+
+def _facts_gcs(place: Location) -> tuple[int, int] | None:
+    try:
+        with _named(place):
+            return gcs.facts(place)[:2]
+    except FileNotFoundError:
+        return None
 
 
 def open_object(uri: str, block_bytes: int = BLOCK_BYTES) -> Reader:
@@ -126,35 +158,47 @@ def open_object(uri: str, block_bytes: int = BLOCK_BYTES) -> Reader:
     """
     place = parse(uri)
     with _named(place):
-        file = file_system(place).open_input_file(place.path)
-        size = file.size()
+        size, read_at, release = _open_gcs(place) if place.scheme == "gs" else _open_s3(place)
 
     def fetch(at: int, count: int) -> bytes:
         with _named(place):
-            data: bytes = file.read_at(count, at)
+            data = read_at(count, at)
         if len(data) < count:
             raise OSError(errno.EIO, f"ended {count - len(data)} bytes early", place.uri)
         return data
 
-    return Reader(size, Blocks(size, fetch, block_bytes).pull, file.close)
+    return Reader(size, Blocks(size, fetch, block_bytes).pull, release)
+
+
+def _open_s3(place: Location) -> Opened:
+    file = file_system(place).open_input_file(place.path)
+    return file.size(), file.read_at, file.close
+
+
+def _open_gcs(place: Location) -> Opened:
+    size, _, generation = gcs.facts(place)
+
+    def read_at(count: int, at: int) -> bytes:
+        return gcs.read_range(place, generation, at, count)
+
+    return size, read_at, lambda: None
 
 
 def file_system(place: Location) -> FileSystem:
-    """Return the connection to a place's store, one a process."""
-    return _file_system(place.scheme, place.bucket, place.endpoint)
+    """Return the connection to a place's S3 store, one a process."""
+    return _file_system(place.bucket, place.endpoint)
 
 
 @functools.lru_cache(maxsize=64)
-def _file_system(scheme: str, bucket: str, endpoint: str | None) -> FileSystem:
+def _file_system(bucket: str, endpoint: str | None) -> FileSystem:
     from pyarrow.fs import FileSystem
 
-    # GCS's client would go on trying for a quarter of an hour; S3's does for 6 s.
-    options = {"retry_limit_seconds": "30"} if scheme == "gs" else {}
+    options = {}
     if endpoint:
         parts = urlsplit(endpoint)
-        options |= {"scheme": parts.scheme, "endpoint_override": parts.netloc}
+        options = {"scheme": parts.scheme, "endpoint_override": parts.netloc}
     # From a URI, not by its class: only so the region is looked up and AWS_ENDPOINT_URL heeded.
-    found, _ = FileSystem.from_uri(f"{scheme}://{bucket}?{urlencode(options)}")
+    found, _ = FileSystem.from_uri(f"s3://{bucket}?{urlencode(options)}")
     return found
 
 
@@ -170,8 +214,8 @@ def _named(place: Location) -> Iterator[None]:
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "No such object", place.uri) from error
     except OSError as error:
-        text = str(error)
+        text = str(error) if error.errno is None else error.strerror or str(error)
         missing = "NO_SUCH_BUCKET" in text or "HTTP status 404" in text
-        denied = "ACCESS_DENIED" in text or "HTTP status 403" in text
+        denied = any(said in text for said in DENIED)
         number = errno.ENOENT if missing else errno.EACCES if denied else errno.EIO
         raise OSError(number, text, place.uri) from error

@@ -69,8 +69,8 @@ def pieces(path: Path, stream: int) -> Iterator[Piece]:
     """Yield the pieces of one video stream, at most `WIDTH` wide."""
     source = Source(str(path), stream=stream)
     header = probe(source)
-    width = min(WIDTH, header.width // 2 * 2)
-    size = (width, round(width * header.height / header.width / 2) * 2)
+    width = min(WIDTH, header.picture.width // 2 * 2)
+    size = (width, round(width * header.picture.height / header.picture.width / 2) * 2)
     whole = scan(source, SCAN)
     count = min(MOST_PIECES, max(1, whole.duration_ns // PIECE_NS))
     for k in range(count):
@@ -303,7 +303,7 @@ def main() -> None:
         kept = []
         for path in paths:
             try:
-                streams = probe(Source(str(path))).video_streams
+                streams = probe(Source(str(path))).claims.video_streams
                 found = [piece for k in range(streams) for piece in pieces(path, k)]
             except MediaError as refused:
                 print(f"left out: {refused}")

@@ -126,4 +126,4 @@ def _write(path: Path, pictures: list[Pixels], start: int, count: int, gop: int,
 
 def _clip(path: Path) -> Clip:
     header = probe(Source(str(path)))
-    return Clip(str(path), header.duration_ns or 0, header.frames_header)
+    return Clip(str(path), header.claims.duration_ns or 0, header.claims.frames)

@@ -23,7 +23,7 @@ PARAMETERS = {
     "file_ids": ["x"],
     "limit": 9,
 }
-PARAMETERS |= {"recording_ids": ["x"], "session_ids": ["x"]}
+PARAMETERS |= {"recording_ids": ["x"], "session_ids": ["x"], "group_by_time": True}
 # What a listing brings along for the queries that read it.
 HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS}
 

@@ -105,8 +105,8 @@ def _told(request: dict[str, Any], stream: int, result: Any) -> dict[str, Any]: 
         "bad_spans": [[span.start_ns, span.end_ns] for span in result.bad_spans],
         "reason": result.reason,
         "duration_ns": result.duration_ns,
-        "promised_ns": result.header.duration_ns,
-        "codec": result.header.codec,
+        "promised_ns": result.header.claims.duration_ns,
+        "codec": result.header.claims.codec,
         "sizes": result.sizes,
         "rising": bool((result.signals.times_ns[1:] > result.signals.times_ns[:-1]).all()),
     }

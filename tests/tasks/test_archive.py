@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+from ordinary_user import open_folder, run_as_ordinary_user
 
 from infra.errors import ArchiveEmptyError, ArchiveNotFoundError, ArchiveUnreadableError
 from infra.settings import Settings
@@ -127,12 +128,49 @@ def test_what_is_not_there_or_no_folder_is_refused(tmp_path: Path) -> None:
         read_listing(str(tmp_path / "empty"), Settings())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_may_not_be_read_stops_the_listing(tmp_path: Path) -> None:
+LIST_IT = """
+from infra.errors import StillhouseError
+from tasks.archive import list_archive
+
+def answer(folder):
+    try:
+        return [entry.member for entry in list_archive(folder)]
+    except StillhouseError as error:
+        return [type(error).__name__, str(error)]
+"""
+
+
+def test_a_folder_that_may_not_be_read_stops_the_listing() -> None:
     """Half an archive taken for the whole would be worse than none."""
-    (tmp_path / "locked").mkdir(mode=0)
-    with pytest.raises(ArchiveUnreadableError):
-        members(tmp_path)
+    with open_folder() as folder:
+        locked = folder / "locked"
+        locked.mkdir()
+        for name in ("a.mp4", "locked/b.mp4"):
+            (folder / name).write_bytes(b"x")
+        assert run_as_ordinary_user(LIST_IT, folder) == ["a.mp4", "locked/b.mp4"]
+        for mode, place in ((0, folder), (0o600, folder), (0, locked)):
+            place.chmod(mode)
+            kind, why = run_as_ordinary_user(LIST_IT, folder)
+            assert (kind, "Permission denied" in why) == ("ArchiveUnreadableError", True), why
+            place.chmod(0o755)
+
+
+def test_a_file_that_may_not_be_read_is_listed_all_the_same() -> None:
+    """It is an input: that it cannot be opened is told when it is, and counted."""
+    with open_folder() as folder:
+        (folder / "a.mp4").write_bytes(b"x")
+        (folder / "a.mp4").chmod(0)
+        assert run_as_ordinary_user(LIST_IT, folder) == ["a.mp4"]
+
+
+def test_an_archive_file_that_may_not_be_read_says_so() -> None:
+    """A tar or manifest without permission is unreadable, and no archive that is damaged."""
+    with open_folder() as folder:
+        for name in ("x.tar", "x.csv"):
+            (folder / name).write_bytes(b"uri\n")
+            (folder / name).chmod(0)
+            kind, why = run_as_ordinary_user(LIST_IT, folder / name)
+            assert (kind, "Permission denied" in why) == ("ArchiveUnreadableError", True), why
 
 
 def test_sidecars_are_told_from_recordings() -> None:

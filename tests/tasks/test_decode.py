@@ -58,7 +58,7 @@ def test_the_frame_shown_at_an_instant_is_the_last_one_not_after_it(
 def test_pictures_are_as_displayed(written: dict[str, Source]) -> None:
     """A recording tagged with a rotation comes out turned, at full size and scaled alike."""
     header = probe(written["turned.mp4"])
-    assert (header.width, header.height, header.rotation) == (64, 96, 90)
+    assert (header.picture.width, header.picture.height, header.picture.rotation) == (64, 96, 90)
     small = Scale("small", 32, 48)
     (found,) = sample(written["turned.mp4"], [0], (*FULL, small), start_pts=0)
     upright = np.rot90(moving()[0], -1).astype(float)
@@ -85,7 +85,10 @@ def test_colours_follow_the_tags(tmp_path: Path, space: str, *, full: bool) -> N
     )
     source = Source(str(tmp_path / "flat.mp4"))
     header = probe(source)
-    assert (header.color_space, header.color_range) == (names[space], "pc" if full else "tv")
+    assert (header.picture.color_space, header.picture.color_range) == (
+        names[space],
+        "pc" if full else "tv",
+    )
     (found,) = sample(source, [0], FULL, start_pts=0)
     middle = found.images["full"][16, 16::32].astype(int)
     assert np.abs(middle - colours).max() <= 4
@@ -130,12 +133,12 @@ def test_a_member_of_an_archive_is_read_in_place(
 def test_a_header_says_what_was_written(written: dict[str, Source]) -> None:
     """Container, codec, size, rate, length and the frames promised are the file's own."""
     header = probe(written["gop60.mp4"])
-    assert (header.codec, header.pixel_format) == ("h264", "yuv420p")
-    assert (header.width, header.height, header.rotation) == (96, 64, 0)
-    assert (header.rate_num, header.rate_den) == (RATE, 1)
-    assert (header.duration_ns, header.frames_header) == (4 * SECOND_NS, COUNT)
-    assert (header.has_audio, header.video_streams) == (False, 1)
-    assert probe(written["av1.mp4"]).codec == "av1"
+    assert (header.claims.codec, header.picture.pixel_format) == ("h264", "yuv420p")
+    assert (header.picture.width, header.picture.height, header.picture.rotation) == (96, 64, 0)
+    assert (header.claims.rate_num, header.claims.rate_den) == (RATE, 1)
+    assert (header.claims.duration_ns, header.claims.frames) == (4 * SECOND_NS, COUNT)
+    assert (header.claims.has_audio, header.claims.video_streams) == (False, 1)
+    assert probe(written["av1.mp4"]).claims.codec == "av1"
     assert "libavcodec" in decoder_build()
 
 

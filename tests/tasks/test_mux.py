@@ -100,7 +100,7 @@ def test_a_rotation_tag_is_read_back(tmp_path: Path, moving: list[Pixels], rotat
     """A player turns the stored pixels clockwise by the tag."""
     path = tmp_path / "turned.mp4"
     write_video(path, moving[:3], rate=RATE, rotation=rotation)
-    assert probe(Source(str(path))).rotation == rotation
+    assert probe(Source(str(path))).picture.rotation == rotation
     expected = np.rot90(moving[0], -rotation // 90)
     assert shown(path)[0].shape == expected.shape
     assert np.abs(shown(path)[0].astype(int) - expected).mean() < 8
@@ -138,7 +138,7 @@ def test_colours_come_back_by_their_tags(
         color_range=color_range,
     )
     header = probe(Source(str(path)))
-    assert (header.color_space, header.color_range) == tags
+    assert (header.picture.color_space, header.picture.color_range) == tags
     middles = shown(path)[0][lines // 2, 8::16].astype(int)
     assert np.abs(middles - colours).max() <= 3
 
@@ -221,7 +221,7 @@ def beeping(
     sound = Sound(np.stack([tone, tone], 1).astype(np.float32), SOUND_RATE)
     pictures = [moving[k % 40] for k in range(100)]
     written = write_video(path, pictures, rate=RATE, audio=sound)
-    assert probe(Source(str(path))).has_audio
+    assert probe(Source(str(path))).claims.has_audio
     # A packet is loud from the first of the 2,048 samples that its window spans.
     loud = loud_packets_s(path, written)
     assert loud == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=2048 / SOUND_RATE)
@@ -238,7 +238,7 @@ def test_sound_is_copied_in_sync(
     audio = AudioCopy(Source(str(source)), span, 0)
     written = write_video(path, moving, rate=RATE, audio=audio)
     assert written.has_audio
-    assert probe(Source(str(path))).has_audio
+    assert probe(Source(str(path))).claims.has_audio
     packet_ns = 1024 * SECOND_NS // SOUND_RATE
     assert written.audio_ns is not None
     # One packet to prime the decoder, and the ends as whole packets.
@@ -256,7 +256,7 @@ def test_a_source_without_sound_gives_none(tmp_path: Path, moving: list[Pixels])
     audio = AudioCopy(Source(str(silent)), Span(0, SECOND_NS), 0)
     written = write_video(tmp_path / "out.mp4", moving, rate=RATE, audio=audio)
     assert not written.has_audio
-    assert not probe(Source(str(tmp_path / "out.mp4"))).has_audio
+    assert not probe(Source(str(tmp_path / "out.mp4"))).claims.has_audio
 
 
 def test_sound_outside_the_span_gives_none(
@@ -266,7 +266,7 @@ def test_sound_outside_the_span_gives_none(
     audio = AudioCopy(Source(str(beeping[0])), Span(5 * SECOND_NS, 6 * SECOND_NS), 0)
     written = write_video(tmp_path / "out.mp4", moving, rate=RATE, audio=audio)
     assert not written.has_audio
-    assert not probe(Source(str(tmp_path / "out.mp4"))).has_audio
+    assert not probe(Source(str(tmp_path / "out.mp4"))).claims.has_audio
 
 
 @pytest.mark.parametrize("name", ["mp4/sample_ipcm_16be.mp4", "ts/sample_h264_mpeg_audio.ts"])
@@ -283,6 +283,6 @@ def test_sound_that_mp4_players_may_not_know_is_encoded_anew(
     written = write_video(tmp_path / "one.mp4", moving[:2], rate=RATE, audio=audio)
     again = write_video(tmp_path / "two.mp4", moving[:2], rate=RATE, audio=audio)
     assert written == again
-    assert probe(Source(str(tmp_path / "one.mp4"))).has_audio
+    assert probe(Source(str(tmp_path / "one.mp4"))).claims.has_audio
     assert written.audio_ns is not None
     assert abs(written.audio_ns[1] - span.duration_ns) < 30_000_000

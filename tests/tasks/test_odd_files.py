@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from apart import Apart
+from ordinary_user import open_folder, run_as_ordinary_user
 
 from infra.errors import MediaError
 from tasks.decode import Limits, Source
@@ -172,13 +173,29 @@ def test_files_that_are_none_are_refused_or_raise(tmp_path: Path) -> None:
     assert (lost.results, lost.unreadable) == ([], "No such file or directory")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything: run as another user")
-def test_a_file_that_may_not_be_read_raises(tmp_path: Path) -> None:
+SCAN_IT = """
+from tasks.decode import Limits, Source
+from tasks.scanner import ScanWork, scan_file
+
+def answer(path):
+    scanned = scan_file(ScanWork({}, Source(path), Limits()))
+    return [len(scanned.results), scanned.unreadable]
+"""
+
+
+def test_a_file_that_may_not_be_read_raises() -> None:
     """Missing permission is not the recording's fault: it is raised, to be mended and retried."""
-    path = tmp_path / "locked.mp4"
-    path.write_bytes(b"x")
-    path.chmod(0)
-    assert scan_file(ScanWork({}, Source(str(path)), Limits())).unreadable == "Permission denied"
+    with open_folder() as folder:
+        path = folder / "locked.mp4"
+        write_video(path, [np.full((64, 96, 3), 90, np.uint8)] * 5, rate=25)
+        path.chmod(0o644)
+        assert run_as_ordinary_user(SCAN_IT, path) == [1, None]
+        path.chmod(0)
+        assert run_as_ordinary_user(SCAN_IT, path) == [0, "Permission denied"]
+        path.chmod(0o644)
+        folder.chmod(0o600)
+        assert run_as_ordinary_user(SCAN_IT, path) == [0, "Permission denied"]
+        folder.chmod(0o755)
 
 
 def test_each_limit_has_its_reason(tmp_path: Path) -> None:

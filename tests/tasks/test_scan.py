@@ -59,7 +59,7 @@ def test_a_sound_recording_is_measured_as_it_is(whole: Path) -> None:
     assert (found.duration_ns, found.start_pts) == (4 * SECOND_NS, 0)
     assert (found.frames_header, found.frames_decoded, found.frames_bad) == (COUNT, COUNT, 0)
     assert (found.bad_spans, found.reason, found.is_vfr) == ([], None, False)
-    assert found.header.codec == "h264"
+    assert found.header.claims.codec == "h264"
     assert "libavcodec" in found.decoder_build
 
 

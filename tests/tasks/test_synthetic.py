@@ -119,9 +119,9 @@ def test_files_hold_the_frames_at_their_times(truth: Truth, member: str) -> None
     """Decoding finds the frames, times, size, rotation and sound that the truth tells of."""
     recording, found = truth.recordings[member], scanned(truth, member)
     header = found.header
-    assert (header.width, header.height) == (recording.width, recording.height)
-    assert header.rotation == recording.rotation
-    assert header.has_audio == bool(recording.beeps_ns)
+    assert (header.picture.width, header.picture.height) == (recording.width, recording.height)
+    assert header.picture.rotation == recording.rotation
+    assert header.claims.has_audio == bool(recording.beeps_ns)
     assert found.is_vfr == recording.is_vfr
     assert found.frames_header == recording.frames
     assert found.frames_decoded == recording.intact
