@@ -98,7 +98,8 @@ def _strip(
     """Draw each view at a few steps spread over the clip."""
     times = grid(camera.clip.span, settings.grid_step_ns)
     count = min(len(times), STEPS_ALONE if alone else STEPS_OF_MANY)
-    steps = [(2 * k + 1) * len(times) // (2 * count) for k in range(count)]
+    # Even ones: *appearance* has no others.
+    steps = [(2 * k + 1) * len(times) // (4 * count) * 2 for k in range(count)]
     size = cell_size(camera.clip.size)
     backdrops = _backdrops(camera, [times[step] for step in steps], steps, size)
     columns = []

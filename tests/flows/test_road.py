@@ -126,7 +126,8 @@ def test_every_clip_has_every_view_through_every_camera(road: Road) -> None:
     assert len(rows) == len(wanted)
     for row in rows:
         feature = unpacked(VIEWS[row["view"]].spec, row)
-        assert feature.mask[:-1].all() or feature.absent, row["view"]
+        every = 2 if row["view"] == "appearance" else 1
+        assert feature.mask[:-1:every].all() or feature.absent, row["view"]
 
 
 def test_flow_in_the_catalog_points_where_things_move(road: Road) -> None:
