@@ -62,7 +62,7 @@ class Tally:
 
 def signals_of(path: Path) -> Signals:
     """Return what a scan notes of a recording."""
-    return scan(Source(str(path)), Limits(pixels=1 << 26, frames=1) << 20).signals
+    return scan(Source(str(path)), Limits(pixels=1 << 26, frames=1 << 20)).signals
 
 
 def cut(signals: Signals, first: int, last: int | None = None) -> Signals:
