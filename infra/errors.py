@@ -115,6 +115,10 @@ class AssetCorruptError(StillhouseError):
     """A fetched file is not the pinned one: run `stillhouse assets fetch --force`."""
 
 
+class RendererMissingError(StillhouseError):
+    """Scenes cannot be rendered: install the optional extra `render` (pybullet, zlib licence)."""
+
+
 class DiskFullError(StillhouseError):
     """The disk is full: free space, run the same command again; nothing half written counts."""
 
