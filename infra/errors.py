@@ -63,6 +63,10 @@ class UnknownApplicationError(UsageError):
     """No application of that name: `stillhouse generate --help` lists them."""
 
 
+class UnknownModelError(UsageError):
+    """No model of that name can be distilled: `stillhouse distill --help` lists them."""
+
+
 class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 

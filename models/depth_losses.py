@@ -62,10 +62,10 @@ def depth_loss(
     """
     if answer.ndim != 4 or answer.shape[1] != 2 or truth.shape != answer[:, :1].shape:
         raise ValueError(f"needs (B, 2, h, w), (B, 1, h, w): {answer.shape}, {truth.shape}")
-    inverse, log_scale = answer.float().split(1, dim=1)
+    inverse, log_scale = answer[:, :1].float(), answer[:, 1:].float()
     target = normalised(truth)
     residual = normalised(inverse) - target
     loss = trimmed_error(residual) + gradient * gradient_error(residual)
     size = residual.detach().abs()
     loss = loss + confidence * (size * torch.exp(-log_scale) + log_scale).mean()
-    return loss + anchor * functional.smooth_l1_loss(inverse, target)
+    return torch.add(loss, functional.smooth_l1_loss(inverse, target), alpha=anchor)

@@ -41,8 +41,10 @@ _LINKS = 15
 _SCALING = 0.25
 # A frame of a clip: seconds, root position, root turn, then these links' turns: four numbers of a
 # quaternion (w first) for a ball joint, one angle for a hinge.
-_ORDER = ((1, 4), (2, 4), (9, 4), (10, 1), (11, 4), (3, 4), (4, 1))
-_ORDER += ((12, 4), (13, 1), (14, 4), (6, 4), (7, 1))
+_ORDER: tuple[tuple[int, int], ...] = (
+    *((1, 4), (2, 4), (9, 4), (10, 1), (11, 4), (3, 4), (4, 1)),
+    *((12, 4), (13, 1), (14, 4), (6, 4), (7, 1)),
+)
 
 
 def clip_names() -> tuple[str, ...]:

@@ -120,7 +120,8 @@ class Scene:
             around, away = rng.uniform(-np.pi, np.pi), rng.uniform(1.4, 5.0)
             eye = np.array([away * np.cos(around), rng.uniform(0.3, 2.3), away * np.sin(around)])
             if self.indoors:
-                eye = np.clip(eye, [-1, 0, -1] * (self.half - 0.25), [1, 2, 1] * self.half - 0.25)
+                least, most = np.array([-1, 0, -1]), np.array([1, 2, 1])
+                eye = np.clip(eye, least * (self.half - 0.25), most * self.half - 0.25)
             if all(np.linalg.norm(eye - at) > radius + 0.35 for at, radius in self._solids):
                 break
         target = rng.uniform([-0.8, 0.3, -0.8], [0.8, 1.3, 0.8])
@@ -272,7 +273,8 @@ def _pattern(number: int) -> npt.NDArray[np.uint8]:
     }[number // 2 % 3]
     colours = rng.uniform(30, 230, (2, 3))
     lines = colours[0] + (colours[1] - colours[0]) * drawn[..., None]
-    return np.clip(lines + 0.5 * (noise - noise.mean()), 0, 255).astype(np.uint8)
+    mixed = np.clip(lines + 0.5 * (noise - noise.mean()), 0, 255)
+    return np.asarray(mixed, np.uint8)
 
 
 @cache

@@ -19,7 +19,7 @@ from infra.errors import TrainingDivergedError
 from models.depth import DepthConfig, DepthNet
 from models.depth_losses import depth_loss
 from models.precision import autocast, cpu_precision
-from tasks.depth_scenes import CELLS, SIDE, DepthViews, render_views
+from tasks.depth_scenes import CELLS, SIDE, render_views
 from tasks.train import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     from models.precision import Precision
     from tasks.depth_presets import DepthPreset
+    from tasks.depth_scenes import DepthViews, Renderer
 
 # Colours, exposure and sharpness of rendered pictures are no camera's: they are drawn at random.
 _GREY, _SWAPPED, _BLURRED = 0.1, 0.3, 0.3  # shares of pictures
 _NOISE = 0.04  # of full scale, at the most
+_SCENES_AT_A_TIME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +55,21 @@ class TrainedDepth:
         return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
 
 
-def training_views(preset: DepthPreset) -> DepthViews:
-    """Render what a preset learns from: scenes from number 0 on, of one or both renderers.
+def render_training(preset: DepthPreset) -> Iterator[DepthViews]:
+    """Render what a preset learns from, some scenes at a time: from number 0 on, or as the seed.
 
     Raises:
         RendererMissingError: scenes of pybullet are wanted and it is not installed.
     """
-    wanted = (("world", preset.world_scenes), ("engine", preset.engine_scenes))
     first = preset.seed * preset.scenes
-    return DepthViews.joined(
-        render_views(renderer, range(first, first + count), preset.views)
-        for renderer, count in wanted
-        if count
+    wanted: tuple[tuple[Renderer, int], ...] = (
+        ("world", preset.world_scenes),
+        ("engine", preset.engine_scenes),
     )
+    for renderer, count in wanted:
+        for at in range(first, first + count, _SCENES_AT_A_TIME):
+            numbers = range(at, min(at + _SCENES_AT_A_TIME, first + count))
+            yield render_views(renderer, numbers, preset.views)
 
 
 def train_depth(
