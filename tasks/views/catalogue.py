@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from infra.errors import UnknownViewError
 from tasks.views.appearance import AppearanceKind
 from tasks.views.audio import AudioKind
+from tasks.views.depth import DepthKind
 from tasks.views.flow import FlowKind
+from tasks.views.stereo import StereoKind
 from tasks.views.text import TextKind
 from tasks.views.thumbnail import ThumbnailKind
 
@@ -24,9 +26,12 @@ VIEWS: dict[str, ViewKind] = {
     "flow": FlowKind(),
     "audio": AudioKind(),
     "text": TextKind(),
+    "depth": DepthKind(),
 }
 # Computed from the features of all cameras of a calibrated session.
-RIG_VIEWS: dict[str, RigKind] = {}
+RIG_VIEWS: dict[str, RigKind] = {
+    "stereo": StereoKind(),
+}
 
 
 def view_named(name: str) -> ViewKind | RigKind:
