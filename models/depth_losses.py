@@ -1,8 +1,10 @@
 """Losses of monocular depth that scale and shift of the inverse cannot change, in fp32.
 
 Tensors in, scalars out. After Ranftl et al. 2020 (arXiv:1907.01341): residuals between maps that
-are each normalised by their median and mean absolute deviation, the largest fifth left out, and
-the gradients of the residual at several scales.
+are each normalised by their median and mean absolute deviation, and the gradients of the residual
+at several scales. They leave out the largest fifth of the residuals, for truths that are noisy;
+rendered truth is exact, and with that fifth the nearest row of a picture was never learnt (its
+inverse depth was .64 of the spread too large).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-TRIMMED, SCALES = 0.2, 4
+SCALES = 4
 # A map flatter than this is not stretched any further.
 _LEAST_SPREAD = 1e-3
 
@@ -22,16 +24,6 @@ def normalised(inverse: Tensor) -> Tensor:
     middle = flat.median(dim=1, keepdim=True).values
     spread = (flat - middle).abs().mean(dim=1, keepdim=True).clamp(min=_LEAST_SPREAD)
     return ((flat - middle) / spread).view_as(inverse)
-
-
-def trimmed_error(residual: Tensor) -> Tensor:
-    """Mean absolute residual of (B, 1, h, w), the largest `TRIMMED` of each map left out.
-
-    What a map cannot explain (an edge half a cell off) would else decide its fit.
-    """
-    flat = residual.abs().flatten(1)
-    kept = flat.topk(round(flat.shape[1] * (1 - TRIMMED)), dim=1, largest=False).values
-    return kept.mean()
 
 
 def gradient_error(residual: Tensor) -> Tensor:
@@ -52,10 +44,10 @@ def depth_loss(
 ) -> Tensor:
     """Loss of a network's answer (B, 2, h, w) against true inverse depth (B, 1, h, w).
 
-    Trimmed error + `gradient` times the gradients' + `confidence` times the Laplacian likelihood
-    of the residual under the scale in channel 1 (which does not move channel 0) + `anchor` times
-    the distance of channel 0 itself from the normalised truth, so that its own scale and shift
-    stay put from frame to frame.
+    Mean absolute residual + `gradient` times that of its gradients + `confidence` times the
+    Laplacian likelihood of the residual under the scale in channel 1 (which does not move channel
+    0) + `anchor` times the distance of channel 0 itself from the normalised truth, so that its own
+    scale and shift stay put from frame to frame.
 
     Raises:
         ValueError: if the shapes do not fit.
@@ -65,7 +57,7 @@ def depth_loss(
     inverse, log_scale = answer[:, :1].float(), answer[:, 1:].float()
     target = normalised(truth)
     residual = normalised(inverse) - target
-    loss = trimmed_error(residual) + gradient * gradient_error(residual)
+    loss = residual.abs().mean() + gradient * gradient_error(residual)
     size = residual.detach().abs()
     loss = loss + confidence * (size * torch.exp(-log_scale) + log_scale).mean()
     return torch.add(loss, functional.smooth_l1_loss(inverse, target), alpha=anchor)

@@ -54,7 +54,7 @@ def affine_normalised(feature: Feature) -> Floats:
     of confidence 0 and masked steps are 0 and have no say.
     """
     inverse = feature.arrays[0].astype(np.float32) * np.float32(feature.scales[0])
-    there = feature.mask[:, None, None, None] & (feature.arrays[1] > 0)
+    there = feature.mask[:, None, None, None] & (np.asarray(feature.arrays[1], np.uint8) > 0)
     if not there.any():
         return np.zeros_like(inverse)
     middle = np.median(inverse[there])
@@ -64,7 +64,7 @@ def affine_normalised(feature: Feature) -> Floats:
 
 def drawn(feature: Feature, step: int) -> npt.NDArray[np.uint8]:
     """Return one step as a picture of 112 px; colours hold over the clip."""
-    inverse, confidence = feature.arrays[0], feature.arrays[1]
+    inverse, confidence = (np.asarray(one, np.uint8) for one in feature.arrays)
     sure = confidence > 0
     low, high = np.quantile(inverse[sure], (0.02, 0.98)) if sure.any() else (0.0, 1.0)
     share = (inverse[step, 0].astype(np.float32) - low) / max(high - low, 1)

@@ -59,7 +59,7 @@ PRESETS: dict[str, DepthPreset] = {
     preset.name: preset
     for preset in (
         DepthPreset("ci", steps=200, world_scenes=32, engine_scenes=0, views=4, batch=16, ema=0.98),
-        DepthPreset("laptop", steps=3600, world_scenes=300, engine_scenes=600),
+        DepthPreset("laptop", steps=3200, world_scenes=300, engine_scenes=600),
         DepthPreset(
             "gpu",
             steps=60_000,

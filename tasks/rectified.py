@@ -40,6 +40,7 @@ class RectifiedPair:
         rotation, shift = relative_pose(reference, other)
         k = [np.array(one.matrix) for one in (reference, other)]
         lens = [np.array(one.distortion) for one in (reference, other)]
+        shift = shift[:, None]
         turns = cv2.stereoRectify(
             k[0], lens[0], k[1], lens[1], size, rotation, shift, flags=cv2.CALIB_ZERO_DISPARITY
         )
@@ -89,8 +90,9 @@ class RectifiedPair:
         sure = np.where(disparity > 0, _agreement(pictures[0], pictures[1], disparity), 0)
         if self._mirror:
             disparity, sure = disparity[:, ::-1], sure[:, ::-1]
+        x, y = self._back
         found, sure = (
-            cv2.remap(np.ascontiguousarray(part, np.float32), *self._back, cv2.INTER_NEAREST)
+            cv2.remap(np.ascontiguousarray(part, np.float32), x, y, cv2.INTER_NEAREST)
             for part in (disparity, sure)
         )
         known = (found > 0) & (sure > 0) & (self._ahead > 0)
