@@ -131,6 +131,10 @@ class DepthNet(nn.Module):
         side = self.config.side
         if rgb.ndim != 4 or tuple(rgb.shape[1:]) != (3, side, side):
             raise ValueError(f"needs (B, 3, {side}, {side}), got {tuple(rgb.shape)}")
+        return self.answer(rgb)
+
+    def answer(self, rgb: Tensor) -> Tensor:
+        """As `forward`, of a shape that is known to fit: what is traced asks no questions."""
         x = self.stem((rgb - 0.45) / 0.25)
         levels = []
         for stage in self.down:
@@ -162,7 +166,7 @@ class FrozenDepth(nn.Module):
 
         Confidence is 1 / (1 + expected error), the error in units of the picture's spread.
         """
-        answer = self.net(frames.permute(0, 3, 1, 2).float() / 255)
+        answer = self.net.answer(frames.permute(0, 3, 1, 2).float() / 255)
         inverse, log_scale = answer.split(1, dim=1)
         return inverse, 1 / (1 + log_scale.exp())
 

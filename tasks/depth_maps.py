@@ -34,7 +34,8 @@ def stored(
 ) -> Feature:
     """Return the feature of inverse depth >= 0 and confidence 0..1, (T, 1, 28, 28) each.
 
-    Inverse depth has 255 levels up to the clip's nearest; cells of confidence 0 hold 0.
+    Inverse depth has 255 levels up to the clip's nearest; cells of confidence 0 hold 0. The vector
+    is (median, mean absolute deviation) of the clip's inverse depth: see `affine_normalised`.
     """
     levels = np.rint(confidence * 255).astype(np.uint8)
     there = mask[:, None, None, None] & (levels > 0)
@@ -44,21 +45,24 @@ def stored(
     scale = float(inverse.max()) / 255 or 1.0
     near = np.rint(inverse / scale).astype(np.uint8)
     sure = np.where(there, levels, 0).astype(np.uint8)
-    return Feature((near, sure), (scale, 1 / 255), mask & there.any(axis=(1, 2, 3)))
+    middle = float(np.median(inverse[there]))
+    spread = float(np.abs(inverse[there] - middle).mean()) or 1.0
+    found = mask & there.any(axis=(1, 2, 3))
+    return Feature((near, sure), (scale, 1 / 255), found, np.array([middle, spread], np.float32))
 
 
 def affine_normalised(feature: Feature) -> Floats:
-    """Return inverse depth (T, 1, 28, 28) with median 0 and mean deviation 1 over a whole clip.
+    """Return inverse depth (T, 1, 28, 28) with median 0 and mean deviation 1 over its whole clip.
 
-    What models read: neither a network's own scale nor a depth camera's unit is left in it. Cells
-    of confidence 0 and masked steps are 0 and have no say.
+    What models read: neither a network's own scale nor a depth camera's unit is left in it. Works
+    on a piece of a clip's steps too, because the vector is the clip's. Cells of confidence 0 and
+    masked steps are 0.
     """
+    if feature.vector is None:
+        return np.zeros(feature.arrays[0].shape, np.float32)
     inverse = feature.arrays[0].astype(np.float32) * np.float32(feature.scales[0])
     there = feature.mask[:, None, None, None] & (np.asarray(feature.arrays[1], np.uint8) > 0)
-    if not there.any():
-        return np.zeros_like(inverse)
-    middle = np.median(inverse[there])
-    spread = np.abs(inverse[there] - middle).mean() or np.float32(1)
+    middle, spread = feature.vector
     return np.where(there, (inverse - middle) / spread, 0).astype(np.float32)
 
 

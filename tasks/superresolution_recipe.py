@@ -80,8 +80,8 @@ class SuperResolutionRecipe:
 
         from models import weights
         from tasks.evaluate import evaluate_superresolution, sample_picture
-        from tasks.train import Trained, train_superresolution
         from tasks.pixel_windows import training_windows
+        from tasks.train import Trained, train_superresolution
 
         clips: Clips = work.plan.material
         preset: TrainPreset = work.plan.preset
