@@ -167,8 +167,7 @@ class FrozenDepth(nn.Module):
         Confidence is 1 / (1 + expected error), the error in units of the picture's spread.
         """
         answer = self.net.answer(frames.permute(0, 3, 1, 2).float() / 255)
-        inverse, log_scale = answer.split(1, dim=1)
-        return inverse, 1 / (1 + log_scale.exp())
+        return answer[:, :1], 1 / (1 + answer[:, 1:].exp())
 
 
 def multiply_adds(net: DepthNet) -> int:

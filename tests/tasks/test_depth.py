@@ -155,7 +155,7 @@ def test_the_champion_tells_depth(tmp_path: Path, net: DepthNet) -> None:
     shown = present[:, None, None, None]
     expected = np.where(shown, np.maximum(inverse.numpy() + SHIFT, 0), 0)
     assert np.abs(values(found, 0) - expected).max() <= found.scales[0] * 0.51
-    assert np.abs(values(found, 1) - np.where(shown, confidence.numpy(), 0)).max() < 0.003
+    assert np.abs(values(found, 1) - np.where(shown, confidence.numpy(), 0)).max() <= 0.034
     assert view.draw(found, 0).shape == (112, 112, 3)
 
 
