@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from infra.errors import MissingBaselineError, TrainingDivergedError, UnknownModelError
+from infra.errors import (
+    MissingBaselineError,
+    RendererMissingError,
+    TrainingDivergedError,
+    UnknownModelError,
+)
 from infra.settings import Settings
 from tasks.depth_evaluation import BASELINES, MODEL, DepthEvaluation, DepthScore
 from tasks.depth_presets import PRESETS, DepthPreset, depth_preset_named
@@ -19,6 +25,7 @@ from tasks.depth_scores import depth_errors, fitted, judged, plane_at_median, ra
 from tasks.evaluate_depth import evaluate_depth
 from tasks.recipe import DistillPlan, Work
 from tasks.recipes import recipe_named
+from tasks.rendering import _engine
 from tasks.train_depth import TrainedDepth, draw_batch, render_training, train_depth
 
 if TYPE_CHECKING:
@@ -141,6 +148,21 @@ def test_an_unknown_model_is_refused_with_those_there_are() -> None:
     with pytest.raises(UnknownModelError, match="super-resolution, depth"):
         recipe_named("smell")
     assert depth_preset_named("ci").engine_scenes == 0  # it needs no optional package
+
+
+def test_without_pybullet_only_our_own_renderer_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Preset ci goes on and is judged on what there is; laptop says what to install."""
+    with_both = DepthRecipe().plan("ci", SimpleNamespace())  # type: ignore[arg-type]  # not read
+    monkeypatch.setitem(sys.modules, "pybullet", None)
+    alone = DepthRecipe().plan("ci", SimpleNamespace())  # type: ignore[arg-type]
+    assert alone.material == ("world",)
+    assert "world" in with_both.material
+    with pytest.raises(RendererMissingError) as refused:
+        DepthRecipe().plan("laptop", SimpleNamespace())  # type: ignore[arg-type]
+    assert refused.value.command == "pip install 'stillhouse[render]'"
+    _engine.cache_clear()
+    with pytest.raises(RendererMissingError):
+        render_views("engine", [1], 1)
 
 
 def planned(preset: DepthPreset) -> DistillPlan:
