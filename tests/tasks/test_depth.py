@@ -126,7 +126,7 @@ def net() -> DepthNet:
 
 
 def test_the_champion_tells_depth(tmp_path: Path, net: DepthNet) -> None:
-    """Promoted, placed and converted, it answers in OpenVINO what torch answers."""
+    """Promoted, placed and converted, it answers in OpenVINO (bf16) what torch answers (fp32)."""
     settings = Settings(home=tmp_path / "home")
     assert weights_of("depth", settings) == {MODEL: ""}
     before = view_versions(["depth"], settings)
@@ -154,8 +154,9 @@ def test_the_champion_tells_depth(tmp_path: Path, net: DepthNet) -> None:
     assert found.mask.tolist() == present.tolist()
     shown = present[:, None, None, None]
     expected = np.where(shown, np.maximum(inverse.numpy() + SHIFT, 0), 0)
-    assert np.abs(values(found, 0) - expected).max() <= found.scales[0] * 0.51
-    assert np.abs(values(found, 1) - np.where(shown, confidence.numpy(), 0)).max() <= 0.034
+    spread = np.abs(inverse - inverse.median()).mean().item()
+    assert np.abs(values(found, 0) - expected).mean() <= found.scales[0] / 2 + 0.05 * spread
+    assert np.abs(values(found, 1) - np.where(shown, confidence.numpy(), 0)).max() <= 0.05
     assert view.draw(found, 0).shape == (112, 112, 3)
 
 
