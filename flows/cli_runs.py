@@ -113,11 +113,13 @@ def extract(
 def distill(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
+    model: Annotated[str, typer.Option(help="super-resolution or depth.")] = "super-resolution",
     as_json: Json = False,
 ) -> None:
     """Train a model on held-in sessions, judge it on held-out ones, and register it.
 
-    The result stands beside its baselines, session by session, in MLflow.
+    The result stands beside its baselines, session by session, in MLflow. The model depth learns
+    from rendered scenes and is judged on others; it needs no archive.
 
     Example: stillhouse distill --preset laptop
     """
@@ -126,7 +128,7 @@ def distill(
     from flows.demo_report import judged_text
     from flows.distill import distill as flow
 
-    found = flow(preset, console.home)
+    found = flow(preset, console.home, model)
     text = console.ledger("distill", found) + "\n" + judged_text(console, found)
     console.answer(found, as_json=as_json, text=text)
 

@@ -28,6 +28,8 @@ BLUR = {"bi": "antialiased cubic", "bd": "Gaussian blur", "jpeg": "compressed"}
 
 def judged_text(console: Console, found: Mapping[str, Any]) -> str:
     """Return the held-out result, session by session, each with its baselines."""
+    if found["model"] == "depth":
+        return _depth_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
         table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
@@ -53,6 +55,20 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
             f"input made small by: {BLUR.get(degradation, degradation)}"
         )
         text += console.table(title, PER_SESSION, rows, numbers=PER_SESSION[1:]) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _depth_text(console: Console, found: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            *(row[name] for name in ("renderer", "method", "scenes")),
+            *(f"{row[name]:.3f}" for name in ("abs_rel", "delta")),
+        )
+        for row in found["per_session"]
+    ]
+    columns = ("scenes of", "method", "scenes", "abs-rel", "within 1.25 x")
+    title = f"{found['model']} v{found['version']}, held-out rendered scenes"
+    text = console.table(title, columns, rows, numbers=columns[2:]) + "\n"
     return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 

@@ -12,13 +12,15 @@ from tasks.run_record import flow_record
 
 
 @flow(name="distill", validate_parameters=False)
-def distill(preset: str = "laptop", home: str | None = None) -> dict[str, Any]:
-    """Make one model version of the current clips, unless the registry has it already."""
+def distill(
+    preset: str = "laptop", home: str | None = None, model: str = "super-resolution"
+) -> dict[str, Any]:
+    """Make one model version as its recipe says, unless the registry has it already."""
     settings = load_settings(home)
-    with flow_record("distill", settings, {"preset": preset}) as run:
-        plan = plan_distill(preset, run)
+    with flow_record("distill", settings, {"preset": preset, "model": model}) as run:
+        plan = plan_distill(preset, run, model)
         if plan.version is None:
             found = distill_model(plan, run)
         else:
-            found = describe(settings, plan.version)
+            found = describe(settings, plan.version, model)
     return {**run.report, **found}

@@ -63,6 +63,10 @@ class UnknownApplicationError(UsageError):
     """No application of that name: `stillhouse generate --help` lists them."""
 
 
+class UnknownModelError(UsageError):
+    """No model of that name can be distilled: `stillhouse distill --help` lists them."""
+
+
 class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 
@@ -113,6 +117,10 @@ class AssetMissingError(StillhouseError):
 
 class AssetCorruptError(StillhouseError):
     """A fetched file is not the pinned one: run `stillhouse assets fetch --force`."""
+
+
+class RendererMissingError(StillhouseError):
+    """Scenes cannot be rendered: install the optional extra `render` (pybullet, zlib licence)."""
 
 
 class DiskFullError(StillhouseError):

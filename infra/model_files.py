@@ -126,3 +126,24 @@ def download(settings: Settings, model: ModelVersion) -> Path:
                 if not kept.is_dir():  # else another process was first
                     raise
     return kept
+
+
+def place(settings: Settings, model: ModelVersion, folder: Path) -> None:
+    """Copy a version's weights and config to `folder` unless it is there; two may race.
+
+    Raises:
+        ModelInvalidError: the version has no weights of ours.
+    """
+    if folder.is_dir():
+        return
+    kept = download(settings, model)
+    with disk_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".partial-", dir=folder.parent) as temporary:
+            whole = Path(temporary) / "model"
+            shutil.copytree(kept, whole)
+            try:
+                whole.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was first
+                    raise

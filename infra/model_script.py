@@ -17,7 +17,11 @@ import numpy.typing as npt
 
 
 class ModelService(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships no types
-    """Arrays in, arrays out: (B, T, 3, h, w) float32 of 0..1 to (B, T, 3, s*h, s*w)."""
+    """Arrays in, arrays out, of the ranks the signature says, as the network's `serve` does.
+
+    Super-resolution: (B, T, 3, h, w) float32 of 0..1 to (B, T, 3, s*h, s*w). Depth: (B, 3, 112,
+    112) to (B, 2, 28, 28), inverse depth up to scale and shift and the log of its error.
+    """
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401  MLflow's own class
         """Read the weights. By name, because `infra` stands below `models` in the arrow."""
@@ -31,11 +35,11 @@ class ModelService(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow s
         model_input: np.ndarray,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> npt.NDArray[np.float32]:
-        """Return what the model makes of a batch of clips, clipped to 0..1."""
+        """Return what the model makes of a batch."""
         torch = importlib.import_module("torch")
         frames = torch.from_numpy(np.ascontiguousarray(model_input, dtype=np.float32))
         with torch.inference_mode():
-            answer: npt.NDArray[np.float32] = self._model(frames).clamp(0, 1).numpy()
+            answer: npt.NDArray[np.float32] = self._model.serve(frames).numpy()
         return answer
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from infra.errors import ModelNotFoundError, NoChampionError, UsageError
-from infra.model_files import DIGEST_TAG, download, register_model
+from infra.model_files import DIGEST_TAG, download, place, register_model
 from infra.storage import disk_errors
 from infra.tracking import Run, client, failed_with, is_empty, read_artifact_json, start_run
 
@@ -29,10 +29,12 @@ __all__ = [
     "ModelVersion",
     "Run",
     "champion",
+    "champion_digest",
     "champion_version",
     "download",
     "find_version",
     "names",
+    "place_champion",
     "promotion_lock",
     "read_artifact_json",
     "record_gates",
@@ -137,6 +139,25 @@ def champion(settings: Settings, name: str) -> ModelVersion:
             f"No version of {name!r} has been promoted.", command=f"stillhouse promote {name}"
         )
     return version_info(settings, name, found)
+
+
+def champion_digest(settings: Settings, name: str) -> str:
+    """Return the digest of the weights that serve, "" if none do."""
+    number = champion_version(settings, name)
+    return "" if number is None else version_info(settings, name, number).digest
+
+
+def place_champion(settings: Settings, name: str) -> str:
+    """Put the champion's files among the assets, once; return their digest, "" if none serves.
+
+    They lie in `assets/models/NAME/DIGEST`, where workers find them that never speak to MLflow.
+    """
+    number = champion_version(settings, name)
+    if number is None:
+        return ""
+    model = version_info(settings, name, number)
+    place(settings, model, settings.assets / "models" / name / model.digest)
+    return model.digest
 
 
 def resolve(settings: Settings, uri: str) -> ModelVersion:

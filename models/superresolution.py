@@ -130,6 +130,10 @@ class SuperResolution(nn.Module):
             outputs.append(y)
         return torch.stack(outputs, dim=1)
 
+    def serve(self, lr: Tensor) -> Tensor:
+        """As `forward`, clipped to 0..1: what the registry's model service answers."""
+        return self(lr).clamp(0, 1)  # type: ignore[no-any-return]  # a module's call is untyped
+
     @torch.no_grad()
     def stream(
         self, frames: Iterable[Tensor], *, precision: Precision = "fp32"

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
 
+from models.depth import DepthConfig, DepthNet
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Architecture(NamedTuple):
 # Raise the version when equal weights would give other pictures.
 ARCHITECTURES: dict[str, Architecture] = {
     "superresolution": Architecture(SuperResolution, SuperResolutionConfig, 1),
+    "depth": Architecture(DepthNet, DepthConfig, 1),
 }
 
 

@@ -62,7 +62,7 @@ def draw_clip(settings: Settings, clip_id: str, target: Path | None) -> dict[str
     sources = [clip_source(row) for row in rows(snapshot, "clip_cameras", {"clip_id": clip_id})]
     if not sources:
         raise UsageError(f"There is no clip {clip_id!r}.", command="stillhouse show clips")
-    versions = view_versions(())
+    versions = view_versions((), settings)
     found: dict[str, dict[str, Feature]] = {}
     for row in rows(snapshot, "clip_features", asked(versions, [clip_id])):
         feature = unpacked(view_named(row["view"]).spec, row)
@@ -89,7 +89,7 @@ def draw_clip(settings: Settings, clip_id: str, target: Path | None) -> dict[str
 def _drawer(name: str, settings: Settings) -> Drawn:
     if name in RIG_VIEWS:
         return RIG_VIEWS[name].load()
-    return VIEWS[name].load(settings.assets, 1, weights_of(name))
+    return VIEWS[name].load(settings.assets, 1, weights_of(name, settings))
 
 
 def _strip(

@@ -32,7 +32,7 @@ def explain_feature(settings: Settings, clip_id: str, view: str) -> dict[str, An
         UnknownViewError: no such view.
         UsageError: no such clip.
     """
-    parts, kind = current_parts(view), view_named(view).spec.given
+    parts, kind = current_parts(view, settings), view_named(view).spec.given
     version = version_of(parts)
     snapshot = Catalog(settings.catalog).snapshot()
     asked = {"clip_id": clip_id, "view": view}

@@ -75,7 +75,7 @@ def plan_features(view_names: Sequence[str], run: FlowRun) -> FeaturePlan:
         raise AssetMissingError(
             f"The view {name} needs an asset that is not here.", command=command
         )
-    versions = view_versions(names)
+    versions = view_versions(names, run.settings)
     snapshot = run.catalog.snapshot()
     state = rows(snapshot, "feature_state", asked(versions))
     if not rows(snapshot, "has_clips"):

@@ -18,6 +18,7 @@ from catalog.query import rows
 from catalog.schemas.features import FEATURES
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.view_versions import VIEW_VERSIONS
+from infra import registry
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
 from tasks.extractor import Extractor
@@ -45,10 +46,13 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     if not plan.missing:
         return
     settings = run.settings
-    weights = {name: weights_of(name) for name in plan.versions}
+    weights = {name: weights_of(name, settings) for name in plan.versions}
     for name in VIEWS.keys() & weights:
+        model = VIEWS[name].spec.model
+        if model is not None and weights[name][model]:
+            registry.place_champion(settings, model)
         VIEWS[name].prepare(settings.assets, weights[name])
-    parts = {name: current_parts(name) for name in plan.versions}
+    parts = {name: current_parts(name, settings) for name in plan.versions}
     run.catalog.commit(
         VIEW_VERSIONS,
         [

@@ -8,23 +8,18 @@ one was not, it is measured again.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog import ids
 from catalog.query import rows
 from infra import registry
-from infra.errors import CatalogEmptyError, ModelInvalidError
-from infra.ray_cluster import connect, stream
-from tasks.evaluation import Evaluation
+from infra.errors import CatalogEmptyError
+from tasks.recipe import EVALUATION_FILE
 from tasks.sources import ClipSource, clip_source
 from tasks.splits import HELDOUT, TRAIN, require_split
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from infra.registry import ModelVersion
     from infra.settings import Settings
     from tasks.evaluate import HeldOut
@@ -33,18 +28,9 @@ if TYPE_CHECKING:
 # A clip of one camera with the width and height of its recording as displayed.
 Sized = tuple[ClipSource, int, int]
 
-EVALUATION_FILE = "evaluation.json"
 # Frames a clip and clips a session that are judged: the first clip of four cameras, or four
 # clips of one; more costs as long as training does.
 JUDGED_FRAMES, JUDGED_CLIPS = 24, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A challenger and the champion (if there is one) judged on the same clips."""
-
-    challenger: Evaluation
-    champion: Evaluation | None
 
 
 def clips_by_split(run: FlowRun) -> tuple[tuple[Sized, ...], tuple[Sized, ...]]:
@@ -78,54 +64,6 @@ def judged_clips(heldout: tuple[Sized, ...]) -> list[HeldOut]:
     return list(heldout_clips(heldout, JUDGED_FRAMES, JUDGED_CLIPS))
 
 
-def recorded_evaluation(settings: Settings, version: ModelVersion) -> Evaluation:
-    """Return what was measured when a version was made.
-
-    Raises:
-        MissingBaselineError: its baselines were taken away.
-    """
-    found = registry.read_artifact_json(settings, version.run_id, EVALUATION_FILE)
-    return Evaluation.from_json(json.dumps(found))
-
-
-def compare_on_heldout(model: str, challenger: int, champion: int | None, run: FlowRun) -> Pair:
-    """Judge both on the held-out clips of now; what is on record for those is not done again."""
-    _, heldout = clips_by_split(run)
-    judged = heldout_digest(heldout)
-
-    def evaluation(number: int) -> Evaluation:
-        version = registry.version_info(run.settings, model, number)
-        if version.tags.get("heldout_digest") == judged:
-            return recorded_evaluation(run.settings, version)
-        folder = registry.download(run.settings, version)
-        connect(run.settings)
-        work = _Judgement(str(folder), heldout, run.settings.cpus)
-        (text,) = stream(_judge, work, run.settings)
-        return Evaluation.from_json(text)
-
-    return Pair(evaluation(challenger), None if champion is None else evaluation(champion))
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    folder: str
-    heldout: tuple[Sized, ...]
-    threads: int
-
-
-def _judge(work: _Judgement) -> Iterator[str]:
-    """Judge a model; runs in a Ray task with every core to itself."""
-    import torch
-
-    from models import weights
-    from models.superresolution import SuperResolution
-    from tasks.evaluate import evaluate_superresolution
-
-    torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, SuperResolution):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a super-resolution model.",
-            command="stillhouse show models",
-        )
-    yield evaluate_superresolution(model, judged_clips(work.heldout)).to_json()
+def recorded_evaluation(settings: Settings, version: ModelVersion) -> str:
+    """Return what was measured when a version was made, as JSON."""
+    return json.dumps(registry.read_artifact_json(settings, version.run_id, EVALUATION_FILE))

@@ -6,7 +6,8 @@ constructor is the cost: .59 against .91 of raw decoding speed at 224 px).
 Colours: `rgb24` is made with the matrix and range the frame is tagged with (BT.601, BT.709,
 BT.2020, full or limited range); an untagged frame is taken for limited-range BT.601, whatever its
 size, as ffmpeg does. Transfer curves are left alone: HDR stays in its own curve. `gray` is the
-luma as stored, in its own range. Scaling averages areas.
+luma as stored, in its own range. Scaling averages areas. `gray16` is for depth streams: the
+samples of a grey picture of more than 8 bits as they are, nearest neighbours, never averaged.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Formats whose first plane is 8-bit luma: taken as it is when no scaling is asked for.
 _LUMA_FIRST = re.compile(r"yuvj?4\d\dp|yuva4\d\dp|nv12|nv21|nv16|nv24|gray")
+# Grey of more than 8 bits, two bytes a sample.
+_DEEP_GRAY = re.compile(r"gray(?:9|1[0-6])(le|be)")
 # Matrices the scaler knows (unspecified and RGB among them); of others it is told BT.601.
 _KNOWN_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 _BT601 = 5
@@ -36,7 +39,9 @@ class Scale:
     """One size and format to get frames in; `name` is the key of its pictures.
 
     `width` and `height` are in displayed orientation (after rotation), both None for full size.
-    `rgb24` gives (height, width, 3) uint8, `gray` (height, width) uint8.
+    `rgb24` gives (height, width, 3) uint8, `gray` (height, width) uint8; `gray16` (height, width,
+    2) uint8, the low and the high byte of each sample, all 0 where the frame is not stored as grey
+    of more than 8 bits.
 
     Raises:
         ValueError: if only one of width and height is given, or either is not positive.
@@ -45,7 +50,7 @@ class Scale:
     name: str
     width: int | None
     height: int | None
-    format: Literal["rgb24", "gray"] = "rgb24"
+    format: Literal["rgb24", "gray", "gray16"] = "rgb24"
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):
@@ -67,6 +72,8 @@ class Pictures:
         width, height = scale.width or frame.width, scale.height or frame.height
         if scale.width is not None and turns % 2:
             width, height = height, width
+        if scale.format == "gray16":
+            return np.ascontiguousarray(np.rot90(_deep_gray(frame, width, height), turns))
         as_stored = (width, height) == (frame.width, frame.height)
         if scale.format == "gray":
             if not (as_stored and _LUMA_FIRST.fullmatch(frame.format.name)):
@@ -93,6 +100,20 @@ class Pictures:
             interpolation="AREA",
             threads=1,
         )
+
+
+def _deep_gray(frame: Frame, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Return samples of a deep grey frame as bytes (height, width, 2), of any other zeros."""
+    found = _DEEP_GRAY.fullmatch(frame.format.name)
+    if found is None:
+        return np.zeros((height, width, 2), np.uint8)
+    samples = _rows(frame, 2 * frame.width).reshape(frame.height, frame.width, 2)
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * there / wanted).astype(np.int64)
+        for wanted, there in ((height, frame.height), (width, frame.width))
+    )
+    chosen = samples[rows[:, None], columns[None, :]]
+    return chosen if found[1] == "le" else chosen[..., ::-1]
 
 
 def quarter_turns(degrees: int) -> int:

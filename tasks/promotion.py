@@ -5,7 +5,7 @@ Reads the evaluations that the registry holds; moves the alias `champion`, which
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -13,45 +13,14 @@ from prefect.cache_policies import NO_CACHE
 
 from infra import registry
 from infra.errors import ModelNotFoundError
-from tasks.judging import compare_on_heldout
+from tasks.presets import MODEL_NAME
+from tasks.recipes import recipe_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.settings import Settings
-    from tasks.evaluation import Evaluation
     from tasks.run_record import FlowRun
-
-# A challenger must be this much better than bicubic on held-out sessions, in dB of luma.
-MIN_GAIN_DB = 0.0
-# ... and may not be worse than the champion on the same held-out clips.
-MIN_OVER_CHAMPION_DB = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One condition: what was measured, what it must be above, and whether it is."""
-
-    name: str
-    value: float
-    threshold: float
-    passed: bool
-
-
-def baseline_gate(challenger: Evaluation) -> Gate:
-    """Beat bicubic on held-out Y-PSNR, mean over sessions; a tie is no win."""
-    gain = challenger.gain_over("bicubic")
-    return Gate("psnr_y_over_bicubic", round(gain, 4), MIN_GAIN_DB, gain > MIN_GAIN_DB)
-
-
-def champion_gate(challenger: Evaluation, champion: Evaluation | None) -> Gate:
-    """Be no worse than the champion on the same held-out clips; without a champion it passes."""
-    if champion is None:
-        return Gate("psnr_y_over_champion", 0.0, MIN_OVER_CHAMPION_DB, passed=True)
-    gain = challenger.psnr_y - champion.psnr_y
-    return Gate(
-        "psnr_y_over_champion", round(gain, 4), MIN_OVER_CHAMPION_DB, gain >= MIN_OVER_CHAMPION_DB
-    )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -63,6 +32,7 @@ def promote_version(model: str, version: int | None, run: FlowRun) -> dict[str, 
 
     Raises:
         ModelNotFoundError: no such model or version.
+        UnknownModelError: this code has no recipe for it.
     """
     settings = run.settings
     with registry.promotion_lock(settings, model):
@@ -73,8 +43,11 @@ def promote_version(model: str, version: int | None, run: FlowRun) -> dict[str, 
             run.ledger.cached = 1
             recorded = registry.recorded_gates(settings, model, challenger)
             return _answer(model, challenger, before, before, recorded)
-        pair = compare_on_heldout(model, challenger, before, run)
-        judged = (baseline_gate(pair.challenger), champion_gate(pair.challenger, pair.champion))
+        recipe = recipe_named(model)
+        numbers = [challenger] if before is None else [challenger, before]
+        named = [registry.version_info(settings, model, number) for number in numbers]
+        ours, *champion = recipe.judge(named, run)
+        judged = recipe.gates(ours, champion[0] if champion else None)
         gates = [asdict(gate) for gate in judged]
         registry.record_gates(settings, model, challenger, gates)
         if all(gate.passed for gate in judged):
@@ -88,9 +61,8 @@ def promote_version(model: str, version: int | None, run: FlowRun) -> dict[str, 
 def _newest(settings: Settings, model: str) -> int:
     found = registry.versions(settings, model)
     if not found:
-        raise ModelNotFoundError(
-            f"The registry has no model {model!r}.", command="stillhouse distill"
-        )
+        command = "stillhouse distill" + (f" --model {model}" if model != MODEL_NAME else "")
+        raise ModelNotFoundError(f"The registry has no model {model!r}.", command=command)
     return max(info.version for info in found)
 
 

@@ -101,7 +101,9 @@ def _train(
         betas=(0.9, 0.95),
         weight_decay=preset.weight_decay,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, preset))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_factor(step, preset.steps, preset.warmup_share)
+    )
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     losses: list[float] = []
     started = time.monotonic()
@@ -155,12 +157,12 @@ def draw_batch(
     return batch.permute(0, 1, 4, 2, 3).float().contiguous() / 255
 
 
-def _rate(step: int, preset: TrainPreset) -> float:
+def learning_rate_factor(step: int, steps: int, warmup_share: float) -> float:
     """Factor of the learning rate at a step from 0: linear warm-up, then a half cosine."""
-    warmup = max(1, round(preset.steps * preset.warmup_share))
+    warmup = max(1, round(steps * warmup_share))
     if step < warmup:
         return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, preset.steps - warmup)))
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def _check(windows: npt.NDArray[np.uint8], preset: TrainPreset) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.depth_maps import affine_normalised
 from tasks.views.catalogue import view_named
 from tasks.views.packing import values
 
@@ -69,12 +70,19 @@ def _text(feature: Feature, view: str) -> Tensor:  # noqa: ARG001  a vector has 
     return feature.vector
 
 
+def _depth(feature: Feature, view: str) -> Tensor:  # noqa: ARG001  two views, one form
+    confidence = values(feature, 1)
+    return np.concatenate([affine_normalised(feature), confidence], axis=1).astype(np.float16)
+
+
 TENSORS: dict[str, TensorSpec] = {
     "rgb": TensorSpec((3, 112, 112), "uint8", ("thumbnail",), _rgb),
     "appearance": TensorSpec((96, 14, 14), "float16", ("appearance",), _appearance),
     "flow": TensorSpec((2, 28, 28), "float16", ("flow",), _flow),
     "audio": TensorSpec((64, 4), "float16", ("audio",), _audio, shared=True),
     "text": TensorSpec((384,), "float32", ("text",), _text, stepped=False, shared=True),
+    # Inverse depth and confidence. One picture's depth is everywhere, that of a rig here and there.
+    "depth": TensorSpec((2, 28, 28), "float16", ("depth", "stereo"), _depth),
 }
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from catalog.snapshot import Snapshot
+    from infra.settings import Settings
     from tasks.views.view import Feature
     from tasks.window_tensors import Tensor
 
@@ -96,7 +97,7 @@ class WindowReader:
         spec: WindowSpec,
         *,
         split: str,
-        step_ns: int,
+        settings: Settings,
         batch: int = 16,
         seed: int = 0,
         worker: int = 0,
@@ -104,16 +105,19 @@ class WindowReader:
     ) -> None:
         """Index the clips; `worker` of `workers` reads every so manyth pool.
 
+        `settings` say which grid and which champions the features are of.
+
         Raises:
             ValueError: a tensor is not of the contract.
         """
         unknown = [name for name in spec.tensors if name not in TENSORS]
         if unknown:
             raise ValueError(f"no tensor {unknown}; there are {list(TENSORS)}")
-        self._spec, self._batch, self._seed, self._step_ns = spec, batch, seed, step_ns
+        self._spec, self._batch, self._seed = spec, batch, seed
+        step_ns = self._step_ns = settings.grid_step_ns
         self._share = (worker, workers)
         self._givens = {one.name: one.given for one in specs(spec.views)}
-        self._files = FeatureFiles(snapshot, view_versions(spec.views))
+        self._files = FeatureFiles(snapshot, view_versions(spec.views, settings))
         self.clips = _indexed(snapshot, split, step_ns)
 
     def read(self, at: Position = Position()) -> Iterator[Batch]:

@@ -188,6 +188,8 @@ class World:
             turned, at = body.pose(self.beat(seconds))
             window = window_of(body.radius, rotation @ at + shift, grid)
             cut = (grid[0][:, window[1]], grid[1][window[0]])
+            if not (cut[0].size and cut[1].size):
+                continue  # beside the picture
             # The rays in the body's own frame: from `start`, along `along` at depth 1.
             start = turned.T @ (rotation.T @ -shift - at)
             cast = cast_ball if body.kind == "ball" else cast_box

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from infra.errors import UnknownViewError
 from tasks.views.appearance import AppearanceKind
 from tasks.views.audio import AudioKind
+from tasks.views.depth import DepthKind
 from tasks.views.flow import FlowKind
 from tasks.views.silhouette import SilhouetteKind
 from tasks.views.skeleton import SkeletonKind
 from tasks.views.skeleton3d import Skeleton3dKind
+from tasks.views.stereo import StereoKind
 from tasks.views.text import TextKind
 from tasks.views.thumbnail import ThumbnailKind
 from tasks.views.tracks import TracksKind
@@ -31,10 +33,12 @@ VIEWS: dict[str, ViewKind] = {
     "skeleton": SkeletonKind(),
     "silhouette": SilhouetteKind(),
     "tracks": TracksKind(),
+    "depth": DepthKind(),
 }
 # Computed from the features of all cameras of a calibrated session.
 RIG_VIEWS: dict[str, RigKind] = {
     "skeleton3d": Skeleton3dKind(),
+    "stereo": StereoKind(),
 }
 
 

@@ -105,7 +105,7 @@ def planned(
 
     names = [name for name in (*VIEWS, *RIG_VIEWS) if name not in without] if without else ()
     plan = plan_features.fn(names, FlowRun("bench", settings))
-    weights = {name: weights_of(name) for name in VIEWS if name in plan.versions}
+    weights = {name: weights_of(name, settings) for name in VIEWS if name in plan.versions}
     for name, digests in weights.items():
         VIEWS[name].prepare(settings.assets, digests)
     return plan, Extractor(settings, "bench", weights, clock)
@@ -254,9 +254,7 @@ def storage(settings: Settings) -> None:
     split = "train"
     if not asked_sql(snapshot, "select 1 from current_clips where split = 'train'").num_rows:
         split = "heldout"
-    reader = WindowReader(
-        snapshot, WindowSpec(), split=split, step_ns=settings.grid_step_ns, batch=8
-    )
+    reader = WindowReader(snapshot, WindowSpec(), split=split, settings=settings, batch=8)
     seconds, started = 0.0, time.process_time()
     for _ in range(ROUNDS):
         for batch in reader.read():

@@ -68,7 +68,7 @@ def bare(settings: Settings, plan: FeaturePlan) -> dict[str, float]:
 
     work = list(batches(plan.work, settings.batch_clips))
     # Loading the views is start-up: done before the clock runs.
-    weights = {name: weights_of(name) for name in VIEWS if name in plan.versions}
+    weights = {name: weights_of(name, settings) for name in VIEWS if name in plan.versions}
     extractor = Extractor(settings, "bare", weights)
     cpu, started = time.process_time(), time.perf_counter()
     with ThreadPoolExecutor(settings.cpus) as threads:

@@ -75,7 +75,7 @@ def test_a_view_that_fails_on_a_clip_costs_that_view_of_that_clip(
     """The clip's other views are there; the failed one is a row with what was raised."""
     plan = plan_features.fn(("flow", "thumbnail"), FlowRun("test", bare))
     names = ("flow", "thumbnail")
-    extractor = Extractor(bare, "test", {name: weights_of(name) for name in names})
+    extractor = Extractor(bare, "test", {name: weights_of(name, bare) for name in names})
     monkeypatch.setitem(extractor._loaded, "flow", Failing())
     one = plan.work[0].clip
     batch = [work for work in plan.work if work.clip.recording_id == one.recording_id]

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from infra.errors import AssetMissingError, UnknownViewError
+from models.depth import DepthNet
+from models.weights import save
 from tasks.sound import Sound
 from tasks.views.catalogue import VIEWS, named_views
 from tasks.views.packing import packed, unpacked
@@ -27,7 +30,10 @@ def clip(kind: ViewKind, steps: int = STEPS, seed: int = 0) -> DecodedClip:
     for scale in kind.spec.scales:
         frames = [smooth[20 : 20 + scale.height, 2 * k : 2 * k + scale.width] for k in range(steps)]
         stack = np.stack(frames).astype(np.uint8)
-        images[scale.name] = stack if scale.format == "gray" else np.stack([stack] * 3, -1)
+        if scale.format == "gray16":  # which no common recording is stored as
+            images[scale.name] = np.zeros((*stack.shape, 2), np.uint8)
+        else:
+            images[scale.name] = stack if scale.format == "gray" else np.stack([stack] * 3, -1)
     times = np.arange(steps, dtype=np.int64) * 80_000_000
     sound = hum(steps, seed) if kind.spec.sound else None
     words = Words(about=(f"number {seed}",)) if kind.spec.words else None
@@ -51,8 +57,19 @@ def kind(request: pytest.FixtureRequest) -> ViewKind:
 @pytest.fixture(scope="module")
 def view(kind: ViewKind, weights: Path) -> View:
     """The view loaded, as a worker does."""
-    kind.prepare(weights, {})
-    return kind.load(weights, 2, {})
+    digests = {kind.spec.model: placed_model(weights)} if kind.spec.model else {}
+    kind.prepare(weights, digests)
+    return kind.load(weights, 2, digests)
+
+
+def placed_model(assets: Path) -> str:
+    """Put an untrained depth network where the champion's files lie; return its digest."""
+    net = DepthNet()
+    net.init_weights(torch.Generator().manual_seed(2))
+    digest = save(assets / "new", net)
+    (assets / "models" / "depth").mkdir(parents=True, exist_ok=True)
+    (assets / "new").rename(assets / "models" / "depth" / digest)
+    return digest
 
 
 def test_features_have_the_declared_shape(kind: ViewKind, view: View) -> None:
@@ -129,14 +146,15 @@ def test_a_view_can_be_looked_at(kind: ViewKind, view: View) -> None:
 
 def test_the_version_changes_with_whatever_can_change_the_feature(kind: ViewKind) -> None:
     """Parameters, weights and decoder each have their say; nothing else does."""
-    weights = dict.fromkeys(kind.spec.assets, "aa")
+    names = [*kind.spec.assets, *([kind.spec.model] if kind.spec.model else [])]
+    weights = dict.fromkeys(names, "aa")
     version = view_version(kind, weights, "decoder 1")
     assert version == view_version(kind, dict(weights), "decoder 1")
     assert version != view_version(kind, weights, "decoder 2")
     spec = replace(kind.spec, parameters={**kind.spec.parameters, "side": 96})
     assert version != view_version(type(kind)(spec), weights, "decoder 1")
     if weights:
-        assert version != view_version(kind, dict.fromkeys(weights, "bb"), "decoder 1")
+        assert version != view_version(kind, dict.fromkeys(names, "bb"), "decoder 1")
 
 
 def test_a_views_source_is_its_own_and_all_it_uses(kind: ViewKind) -> None:

@@ -27,8 +27,7 @@ SMALL = WindowSpec(("rgb", "flow"), steps=4, stride=4)
 def reader(road: Road, spec: WindowSpec = SMALL, split: str = TRAIN, **given: int) -> WindowReader:
     """Return a reader of small batches over the generated archive."""
     snapshot = Catalog(road.settings.catalog).snapshot()
-    step = road.settings.grid_step_ns
-    return WindowReader(snapshot, spec, split=split, step_ns=step, batch=3, **given)
+    return WindowReader(snapshot, spec, split=split, settings=road.settings, batch=3, **given)
 
 
 def contents(batches: Iterator[Batch]) -> dict[tuple[str, str, int], str]:

@@ -1,0 +1,41 @@
+"""The models that can be distilled, by the name they have in the registry.
+
+Reads and writes nothing. A new model is one recipe and one line here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import UnknownModelError
+from tasks.depth_recipe import DepthRecipe
+from tasks.superresolution_recipe import SuperResolutionRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.recipe import Recipe, Work
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (SuperResolutionRecipe(), DepthRecipe())
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """Return the recipe of a model.
+
+    Raises:
+        UnknownModelError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise UnknownModelError(
+            f"There is no model {name!r}; there are {', '.join(RECIPES)}.",
+            command="stillhouse distill --model super-resolution",
+        )
+    return RECIPES[name]
+
+
+def make_model(work: Work) -> Iterator[dict[str, Any]]:
+    """Train, save and judge; runs in a Ray task with every core of the machine to itself."""
+    # Not a bare return: Ray needs a generator.
+    yield from recipe_named(work.plan.model).make(work)

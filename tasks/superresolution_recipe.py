@@ -1,0 +1,183 @@
+"""The recipe of *super-resolution*: learns from held-in clips, is judged on held-out ones.
+
+Reads the catalog, the archive and the registry; writes the model's folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog import ids
+from infra import registry
+from infra.errors import ModelInvalidError
+from infra.ray_cluster import connect, stream
+from tasks.evaluation import Evaluation
+from tasks.judging import Sized, clips_by_split, heldout_digest, judged_clips, recorded_evaluation
+from tasks.presets import MODEL_NAME, TrainPreset, preset_named
+from tasks.recipe import DistillPlan, Gate
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from infra.registry import ModelVersion
+    from tasks.recipe import Work
+    from tasks.run_record import FlowRun
+
+# A challenger must be this much better than bicubic on held-out sessions, in dB of luma.
+MIN_GAIN_DB = 0.0
+# ... and may not be worse than the champion on the same held-out clips.
+MIN_OVER_CHAMPION_DB = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clips:
+    """The clips on either side of the split."""
+
+    train: tuple[Sized, ...]
+    heldout: tuple[Sized, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SuperResolutionRecipe:
+    """See `tasks.recipe.Recipe`."""
+
+    name: str = MODEL_NAME
+
+    def plan(self, preset: str, run: FlowRun) -> DistillPlan:
+        """Choose the clips.
+
+        Raises:
+            UnknownPresetError: no preset of that name.
+            CatalogEmptyError: nothing has been ingested.
+            SplitImpossibleError: no unrelated session to hold out.
+        """
+        chosen = preset_named(preset)
+        train, heldout = clips_by_split(run)
+        judged = heldout_digest(heldout)
+        clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)
+        fields = repr(dataclasses.astuple(chosen))
+        key = ids.digest("distill", fields, judged, *clips, *source_parts("tasks.train"))
+        counts = {
+            "train_clips": len(train),
+            "heldout_clips": len(heldout),
+            "train_sessions": len({clip.session_id for clip, _, _ in train}),
+            "heldout_sessions": len({clip.session_id for clip, _, _ in heldout}),
+        }
+        parameters = dataclasses.asdict(chosen) | counts
+        material = Clips(train, heldout)
+        return DistillPlan(self.name, chosen, material, parameters, chosen.steps, key, judged)
+
+    def make(self, work: Work) -> Iterator[dict[str, Any]]:
+        """Train on windows of the held-in clips, judge on the held-out ones."""
+        import torch
+
+        from models import weights
+        from tasks.evaluate import evaluate_superresolution, sample_picture
+        from tasks.pixel_windows import training_windows
+        from tasks.train import Trained, train_superresolution
+
+        clips: Clips = work.plan.material
+        preset: TrainPreset = work.plan.preset
+        torch.set_num_threads(work.settings.cpus)
+        windows = training_windows(
+            clips.train, preset.windows, preset.steps_per_window, preset.crop, preset.seed
+        )
+        trained: Trained | None = None
+        for found in train_superresolution(windows, preset, threads=work.settings.cpus):
+            if isinstance(found, Trained):
+                trained = found
+            else:
+                yield {"step": found.step, "steps": found.steps, "loss": found.loss}
+        if trained is None:  # pragma: no cover  the generator's contract
+            raise RuntimeError("training ended without a model")
+        del windows
+        model = trained.model()
+        digest = weights.save(Path(work.folder), model)
+        judged = judged_clips(clips.heldout)
+        evaluation = evaluate_superresolution(model, judged)
+        yield {
+            "result": {
+                "digest": digest,
+                "evaluation": evaluation.to_json(),
+                "picture": sample_picture(model, judged),
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "train_seconds": trained.seconds,
+                "losses": trained.losses,
+            }
+        }
+
+    def example(self) -> npt.NDArray[np.float32]:
+        """One clip of three frames of 16 px: (1, 3, 3, 16, 16)."""
+        return np.zeros((1, 3, 3, 16, 16), np.float32)
+
+    def read(self, evaluation: str) -> Evaluation:
+        """Return what `Evaluation.to_json` wrote."""
+        return Evaluation.from_json(evaluation)
+
+    def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[Evaluation]:
+        """Judge on the held-out clips of now; what is on record for those is not done again."""
+        _, heldout = clips_by_split(run)
+        judged = heldout_digest(heldout)
+
+        def evaluation(version: ModelVersion) -> Evaluation:
+            if version.tags.get("heldout_digest") == judged:
+                return self.read(recorded_evaluation(run.settings, version))
+            folder = registry.download(run.settings, version)
+            connect(run.settings)
+            work = _Judgement(str(folder), heldout, run.settings.cpus)
+            (text,) = stream(_judge, work, run.settings)
+            return self.read(text)
+
+        return [evaluation(version) for version in versions]
+
+    def gates(self, challenger: Evaluation, champion: Evaluation | None) -> tuple[Gate, ...]:
+        """Be better than bicubic and no worse than the champion."""
+        return baseline_gate(challenger), champion_gate(challenger, champion)
+
+
+def baseline_gate(challenger: Evaluation) -> Gate:
+    """Beat bicubic on held-out Y-PSNR, mean over sessions; a tie is no win."""
+    gain = challenger.gain_over("bicubic")
+    return Gate("psnr_y_over_bicubic", round(gain, 4), MIN_GAIN_DB, gain > MIN_GAIN_DB)
+
+
+def champion_gate(challenger: Evaluation, champion: Evaluation | None) -> Gate:
+    """Be no worse than the champion on the same held-out clips; without a champion it passes."""
+    if champion is None:
+        return Gate("psnr_y_over_champion", 0.0, MIN_OVER_CHAMPION_DB, passed=True)
+    gain = challenger.psnr_y - champion.psnr_y
+    return Gate(
+        "psnr_y_over_champion", round(gain, 4), MIN_OVER_CHAMPION_DB, gain >= MIN_OVER_CHAMPION_DB
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Judgement:
+    folder: str
+    heldout: tuple[Sized, ...]
+    threads: int
+
+
+def _judge(work: _Judgement) -> Iterator[str]:
+    """Judge a model; runs in a Ray task with every core to itself."""
+    import torch
+
+    from models import weights
+    from models.superresolution import SuperResolution
+    from tasks.evaluate import evaluate_superresolution
+
+    torch.set_num_threads(work.threads)
+    model = weights.load(Path(work.folder))
+    if not isinstance(model, SuperResolution):
+        raise ModelInvalidError(
+            f"{work.folder} holds a {type(model).__name__}, not a super-resolution model.",
+            command="stillhouse show models",
+        )
+    yield evaluate_superresolution(model, judged_clips(work.heldout)).to_json()
