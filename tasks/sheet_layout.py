@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 
 # A cell has about this area whatever its shape, so that tall and wide cameras sit side by side.
 CELL_PX = 13_000
-MARGIN, GAP, BLOCK_GAP, LABEL, HEADER = 14, 3, 16, 96, 56
+MARGIN, GAP, BLOCK_GAP, LABEL, HEADER, LINE = 14, 3, 16, 96, 56, 23
 PAPER, INK, GREY, BLANK = (250, 250, 248), (32, 34, 38), (120, 124, 130), (232, 232, 228)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 CHARACTER_PX = 6.2  # width of a character at the size of notes
@@ -54,25 +54,44 @@ def cell_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def sheet(title: str, views: Sequence[str], strips: Sequence[Strip]) -> Pixels:
-    """Return the sheet: rgb uint8 (H, W, 3)."""
-    height = max(strip.size[1] for strip in strips) + GAP
+    """Return the sheet: rgb uint8 (H, W, 3); a view that no camera has takes one line."""
+    tall = max(strip.size[1] for strip in strips) + GAP
+    seen = {
+        name
+        for strip in strips
+        for _, cells in strip.columns
+        for name, cell in cells.items()
+        if cell.picture is not None
+    }
+    heights = [tall if name in seen else LINE for name in views]
+    tops = [HEADER + sum(heights[:k]) for k in range(len(views))]
     width = sum(strip.width + BLOCK_GAP for strip in strips) - BLOCK_GAP + LABEL + 2 * MARGIN
-    canvas = np.full((HEADER + len(views) * height + MARGIN, width, 3), PAPER, np.uint8)
+    canvas = np.full((HEADER + sum(heights) + MARGIN, width, 3), PAPER, np.uint8)
     _write(canvas, title, MARGIN, 20, INK, 0.45)
-    for row, name in enumerate(views):
-        _write(canvas, name, MARGIN, HEADER + row * height + height // 2, INK, 0.42)
+    for name, top, height in zip(views, tops, heights, strict=True):
+        _write(canvas, name, MARGIN, top + height // 2 + 3, INK, 0.42)
     left = MARGIN + LABEL
     for strip in strips:
         _write(canvas, strip.name, left, 38, INK, 0.42)
+        for name, top in zip(views, tops, strict=True):
+            if name not in seen:
+                _line(canvas[top : top + LINE - GAP, left : left + strip.width], strip, name)
+        w, h = strip.size
         for heading, cells in strip.columns:
             _write(canvas, heading, left, HEADER - 4, GREY, 0.34)
-            for row, name in enumerate(views):
-                top = HEADER + row * height
-                w, h = strip.size
-                canvas[top : top + h, left : left + w] = _drawn(cells[name], strip.size)
-            left += strip.size[0] + GAP
+            for name, top in zip(views, tops, strict=True):
+                if name in seen:
+                    canvas[top : top + h, left : left + w] = _drawn(cells[name], strip.size)
+            left += w + GAP
         left += BLOCK_GAP - GAP
     return canvas
+
+
+def _line(place: Pixels, strip: Strip, view: str) -> None:
+    """Say in one line why a camera has nothing of a view."""
+    place[:] = BLANK
+    note = strip.columns[0][1][view].note
+    _write(place, note[: int((place.shape[1] - 8) / CHARACTER_PX)], 4, 14, GREY, 0.34)
 
 
 def _drawn(cell: Cell, size: tuple[int, int]) -> Pixels:

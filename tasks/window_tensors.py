@@ -60,6 +60,14 @@ def _flow(feature: Feature, view: str) -> Tensor:
     return array_of(feature, view, "flow").clip(-FLOW_LIMIT, FLOW_LIMIT).astype(np.float16)
 
 
+def _silhouette(feature: Feature, view: str) -> Tensor:
+    return array_of(feature, view, "silhouette")[:, None].astype(np.float16)
+
+
+def _skeleton(feature: Feature, view: str) -> Tensor:
+    return array_of(feature, view, "joints").astype(np.float16)
+
+
 def _audio(feature: Feature, view: str) -> Tensor:
     return array_of(feature, view, "logmel").astype(np.float16)
 
@@ -79,6 +87,8 @@ TENSORS: dict[str, TensorSpec] = {
     "rgb": TensorSpec((3, 112, 112), "uint8", ("thumbnail",), _rgb),
     "appearance": TensorSpec((96, 14, 14), "float16", ("appearance",), _appearance),
     "flow": TensorSpec((2, 28, 28), "float16", ("flow",), _flow),
+    "silhouette": TensorSpec((1, 56, 56), "float16", ("silhouette",), _silhouette),
+    "skeleton": TensorSpec((2, 33, 4), "float16", ("skeleton",), _skeleton),
     "audio": TensorSpec((64, 4), "float16", ("audio",), _audio, shared=True),
     "text": TensorSpec((384,), "float32", ("text",), _text, stepped=False, shared=True),
     # Inverse depth and confidence. One picture's depth is everywhere, that of a rig here and there.
