@@ -6,7 +6,7 @@ nearest in time. Where a track breaks off, or may have become somebody else, not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,16 +26,22 @@ if TYPE_CHECKING:
 MASK_GRID = 56
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Track:
     """One slot through a clip: the steps it was seen at, as whom, and whether `joined` to before.
 
     A look that is not joined is the first after nobody was seen, or perhaps somebody else.
     """
 
-    keys: Sequence[int]
-    people: Sequence[Person]
-    joined: Sequence[bool]
+    keys: list[int] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
+    joined: list[bool] = field(default_factory=list)
+
+    def add(self, step: int, person: Person, *, joined: bool) -> None:
+        """Append a look; steps grow."""
+        self.keys.append(step)
+        self.people.append(person)
+        self.joined.append(joined)
 
     def runs(self) -> list[range]:
         """Return the indices of looks that belong together, in order."""
@@ -66,17 +72,10 @@ def masks_of(tracks: Sequence[Track], steps: int, aspect: tuple[float, float]) -
     masks = np.zeros((steps, MASK_GRID, MASK_GRID), np.float32)
     for track in tracks:
         for run in track.runs():
-            placed = {
-                track.keys[k]: placed_mask(person.mask, person.crop, aspect, MASK_GRID)
-                for k in run
-                for person in [track.people[k]]
-                if person.mask is not None
-            }
-            if not placed:
-                continue
-            keys = np.array(list(placed))
-            looks = np.stack(list(placed.values()))
-            every = np.arange(track.keys[run[0]], track.keys[run[-1]] + 1)
+            keys = np.array([track.keys[k] for k in run])
+            people = [track.people[k] for k in run]
+            looks = np.stack([placed_mask(p.mask, p.crop, aspect, MASK_GRID) for p in people])
+            every = np.arange(keys[0], keys[-1] + 1)
             before, share = _between(keys, every)
             after = np.minimum(before + 1, len(keys) - 1)
             weight = share[:, None, None]

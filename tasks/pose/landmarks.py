@@ -41,14 +41,14 @@ class Person:
     `joints` (33, 4) float32: x and y 0 to 1 across the picture, z in picture widths (less is
     nearer, from the hips' middle), visibility 0 to 1. `score` is how sure it is that there is
     somebody. `region` is where to look next; `mask` (64, 64) float32 is the probability of
-    person inside `crop`, None where it was not asked for.
+    person inside `crop`.
     """
 
     joints: Floats
     score: float
     crop: Region
     region: Region
-    mask: Floats | None
+    mask: Floats
 
     @property
     def box(self) -> Floats:
@@ -98,7 +98,7 @@ def person_of(
     """Return who the network sees in a crop, or None where it sees nobody.
 
     `answers`: (195,) = 39 points x (x, y, z in crop pixels, visibility and presence as logits),
-    (1,) presence, (64, 64, 39) heat, and perhaps the mask.
+    (1,) presence, (64, 64, 39) heat, (64, 64) mask.
     """
     score = float(answers[1].reshape(-1)[0])
     points = answers[0].reshape(-1, 5)
@@ -109,7 +109,7 @@ def person_of(
     joints[:, :2] = places[:JOINTS] / np.array(aspect, np.float32)
     joints[:, 2] = points[:JOINTS, 2] * (crop.side / SIDE / aspect[0])
     joints[:, 3] = 1 / (1 + np.exp(-np.clip(points[:JOINTS, 3], -50, 50)))
-    mask = answers[3].reshape(MASK_SIDE, MASK_SIDE) if len(answers) > 3 else None
+    mask = answers[3].reshape(MASK_SIDE, MASK_SIDE)
     return Person(joints, score, crop, region_around(places[MIDDLE], places[REACH]), mask)
 
 

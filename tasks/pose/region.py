@@ -65,6 +65,15 @@ def region_around(middle: Floats, reach: Floats) -> Region:
     return Region(float(middle[0]), float(middle[1]), 2 * ROOM * math.hypot(dx, dy), angle)
 
 
+def halfway(one: Region, other: Region) -> Region:
+    """Return the region between two, turning the shorter way round."""
+    turn = math.remainder(other.angle - one.angle, 2 * math.pi)
+    return Region(
+        (one.x + other.x) / 2, (one.y + other.y) / 2, (one.side + other.side) / 2,
+        one.angle + turn / 2,
+    )  # fmt: skip
+
+
 def aspect_of(size: tuple[int, int]) -> tuple[float, float]:
     """Return a picture's width and height in its longer side."""
     longer = max(size)
