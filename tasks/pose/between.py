@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.pose.landmarks import JOINTS, placed_mask
+from tasks.pose.joints import JOINTS
+from tasks.pose.landmarks import placed_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tasks.overlap import overlaps
 from tasks.pose.region import region_around
 
 if TYPE_CHECKING:
@@ -92,14 +93,3 @@ def decoded(
         people.append(Detection(region_around(middle, reach), float(scores[0])))
         corners, points, scores = corners[~same], points[~same], scores[~same]
     return people
-
-
-def overlaps(one: Floats, other: Floats) -> Floats:
-    """Return the intersection over union of boxes (N, 4) and (M, 4), x0 y0 x1 y1: (N, M)."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=-1)
-    areas = [np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1)
-             for boxes in (one, other)]  # fmt: skip
-    union = areas[0][:, None] + areas[1][None] - common
-    return np.asarray(common / np.maximum(union, 1e-12), np.float32)

@@ -1,7 +1,6 @@
 """Reads a person's joints: a turned crop in, 33 joints, a mask and the next crop out.
 
-Reads and writes nothing. Joints are those of BlazePose GHUM (nose and face 0-10, shoulders 11-12,
-elbows, wrists, hands to 22, hips 23-24, knees, ankles, feet to 32).
+Reads and writes nothing. Joints are those of `joints.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tasks.pose.joints import JOINTS
 from tasks.pose.region import region_around
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Picture = npt.NDArray[np.uint8]
 
-JOINTS, SIDE = 33, 256
+SIDE = 256
 # The network's mask is averaged to this inside it: 1/4, still finer than what is stored.
 MASK_SIDE = 64
 # Joints are moved to the heat within 3 cells around.
@@ -104,7 +104,7 @@ def person_of(
     points = answers[0].reshape(-1, 5)
     if score < LEAST_PRESENCE or not np.isfinite(points).all():
         return None
-    places = crop.to_picture(refined(points[:, :2], answers[2][0]) / SIDE)
+    places = crop.to_picture(refined(points[:, :2], answers[2][0]) / np.float32(SIDE))
     joints = np.empty((JOINTS, 4), np.float32)
     joints[:, :2] = places[:JOINTS] / np.array(aspect, np.float32)
     joints[:, 2] = points[:JOINTS, 2] * (crop.side / SIDE / aspect[0])
@@ -113,9 +113,7 @@ def person_of(
     return Person(joints, score, crop, region_around(places[MIDDLE], places[REACH]), mask)
 
 
-def placed_mask(
-    mask: Floats, crop: Region, aspect: tuple[float, float], side: int
-) -> Floats:
+def placed_mask(mask: Floats, crop: Region, aspect: tuple[float, float], side: int) -> Floats:
     """Return a crop's mask in the picture squashed to `side`: (side, side), 0 outside the crop."""
     forth = crop.crop_map(MASK_SIDE, aspect, side)
     placed: Floats = cv2.warpAffine(mask, forth, (side, side), flags=cv2.INTER_LINEAR)

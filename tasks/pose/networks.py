@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Picture = npt.NDArray[np.uint8]
 
 ASSET = "blazepose"
-PRECISION = "f32"
+# Joints differ from f32 by .2 px of the 256 px crop (median), at .65 of the time: decision 0013.
+PRECISION = "bf16"
 # Names of the networks' outputs, as converted: joints, presence, mask and heat; boxes and scores.
 JOINTS, PRESENCE, MASK, HEAT = "Identity", "Identity_1", "Identity_2", "Identity_3"
 BOXES, SCORES = "Identity", "Identity_1"
@@ -65,9 +66,7 @@ class Networks:
         boxes, logits = self._run("detector", letterboxed(picture, aspect))
         return decoded(boxes[0], logits[0, :, 0], aspect, most)
 
-    def look(
-        self, picture: Picture, region: Region, aspect: tuple[float, float]
-    ) -> Person | None:
+    def look(self, picture: Picture, region: Region, aspect: tuple[float, float]) -> Person | None:
         """Return who is in a region of a squashed picture (S, S, 3), if anybody."""
         answers = self._run("landmarks", cropped(picture, region, aspect))
         return person_of(answers, region, aspect)
@@ -136,4 +135,3 @@ def _fed(model: Any, mean: float, scale: float) -> Any:  # noqa: ANN401  the lib
     first = steps.input().preprocess().convert_element_type(openvino.Type.f32)
     first.mean(mean).scale(scale)
     return steps.build()
-

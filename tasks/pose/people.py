@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
+from tasks.overlap import overlaps
 from tasks.pose.between import Track, joints_of, masks_of
-from tasks.pose.detector import overlaps
 from tasks.pose.region import aspect_of, halfway
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Pace:
 
 
 # Chosen by decision 0013; and everything at every step, which it is measured against.
-PACE = Pace(look=4, moved=0.01, detect=3, still=6.0)
+PACE = Pace(look=4, moved=0.02, detect=3, still=6.0)
 FULL = Pace(look=1, moved=1.0, detect=1, still=-1.0)
 
 
@@ -89,14 +89,10 @@ class ClipPeople:
 class Eyes(Protocol):
     """What finds and reads people: `Networks`."""
 
-    def detect(
-        self, picture: Pictures, aspect: tuple[float, float], most: int
-    ) -> list[Detection]:
+    def detect(self, picture: Pictures, aspect: tuple[float, float], most: int) -> list[Detection]:
         """Return at most `most` people of a squashed picture (S, S, 3), the surest first."""
 
-    def look(
-        self, picture: Pictures, region: Region, aspect: tuple[float, float]
-    ) -> Person | None:
+    def look(self, picture: Pictures, region: Region, aspect: tuple[float, float]) -> Person | None:
         """Return who is in a region of a squashed picture (S, S, 3), if anybody."""
 
 

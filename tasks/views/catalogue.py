@@ -8,8 +8,12 @@ from infra.errors import UnknownViewError
 from tasks.views.appearance import AppearanceKind
 from tasks.views.audio import AudioKind
 from tasks.views.flow import FlowKind
+from tasks.views.silhouette import SilhouetteKind
+from tasks.views.skeleton import SkeletonKind
+from tasks.views.skeleton3d import Skeleton3dKind
 from tasks.views.text import TextKind
 from tasks.views.thumbnail import ThumbnailKind
+from tasks.views.tracks import TracksKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +28,14 @@ VIEWS: dict[str, ViewKind] = {
     "flow": FlowKind(),
     "audio": AudioKind(),
     "text": TextKind(),
+    "skeleton": SkeletonKind(),
+    "silhouette": SilhouetteKind(),
+    "tracks": TracksKind(),
 }
 # Computed from the features of all cameras of a calibrated session.
-RIG_VIEWS: dict[str, RigKind] = {}
+RIG_VIEWS: dict[str, RigKind] = {
+    "skeleton3d": Skeleton3dKind(),
+}
 
 
 def view_named(name: str) -> ViewKind | RigKind:

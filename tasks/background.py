@@ -1,0 +1,82 @@
+"""What moves before a camera that stands still: a clip against its own median picture.
+
+Pure. The median over the clip's steps is the background; what differs from it by many times the
+clip's noise is foreground. Of what stands still for more than half the clip nothing is seen, and
+what then leaves is seen as a hole: a clip of 2 s has no longer memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from tasks.decode import Scale
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tasks.views.view import DecodedClip
+
+    Bools = npt.NDArray[np.bool_]
+    Luma = npt.NDArray[np.uint8]
+
+# The picture that flow is computed from: no other is scaled for this.
+LUMA112 = Scale("luma112", 112, 112, "gray")
+# Standard deviations from the background, and the least luma levels: coding noise of flat parts.
+NOISES, LEAST_LEVELS = 5.0, 9.0
+# A still camera's clip differs from its median by 1-2 levels; one that moves, by many.
+MOST_NOISE = 6.0
+# Where more of a picture than this differs, the camera moves or the light was switched.
+MOST_SHARE = 0.6
+# A clip this short is its own median.
+LEAST_STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Foreground:
+    """What moves at each step: `masks` (T, 112, 112), `usable` (T,), and why where none is."""
+
+    masks: Bools
+    usable: Bools
+    absent: str | None
+
+
+def foreground_of(clip: DecodedClip) -> Foreground:
+    """Return what moves in a clip; computed at the first call."""
+    return clip.once("background", lambda: foreground(clip.images[LUMA112.name], clip.present))
+
+
+def foreground(luma: Luma, present: Bools) -> Foreground:
+    """Tell what moves in luma pictures (T, H, W) of one clip; depends on all steps present."""
+    masks, usable = np.zeros(luma.shape, bool), np.zeros(len(luma), bool)
+    steps = np.flatnonzero(present)
+    if len(steps) < LEAST_STEPS:
+        return Foreground(masks, usable, f"{len(steps)} steps are too few to know the background")
+    shown = luma[steps].astype(np.int16)
+    background = np.median(shown[:: max(1, len(steps) // 12)], axis=0).astype(np.int16)
+    difference = shown - background
+    # A flash or a change of exposure is not movement.
+    difference -= np.median(difference[:, ::4, ::4], axis=(1, 2)).astype(np.int16)[:, None, None]
+    away = np.abs(difference)
+    noise = _noise(away[:, ::2, ::2])
+    if noise > MOST_NOISE:
+        return Foreground(masks, usable, f"the camera moves: noise of {noise:.0f} luma levels")
+    beyond = (away > max(LEAST_LEVELS, NOISES * noise)).astype(np.uint8)
+    kernel = np.ones((3, 3), np.uint8)
+    for step, raw in zip(steps, beyond, strict=True):
+        opened = cv2.morphologyEx(raw, cv2.MORPH_OPEN, kernel)
+        closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel, iterations=2)
+        usable[step] = closed.mean() <= MOST_SHARE
+        masks[step] = closed.astype(bool) & usable[step]
+    why = None if usable.any() else "the camera moves: most of every picture differs"
+    return Foreground(masks, usable, why)
+
+
+def _noise(away: npt.NDArray[np.int16]) -> float:
+    """Return the standard deviation of the quieter three quarters, as if all were like them."""
+    quiet = away[away <= np.quantile(away, 0.75)]
+    # The mean of |x| below its third quartile, of normal x of deviation 1.
+    return float(quiet.mean()) / 0.51
