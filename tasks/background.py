@@ -56,11 +56,10 @@ def foreground(luma: Luma, present: Bools) -> Foreground:
     if len(steps) < LEAST_STEPS:
         return Foreground(masks, usable, f"{len(steps)} steps are too few to know the background")
     shown = luma[steps].astype(np.int16)
-    background = np.median(shown[:: max(1, len(steps) // 12)], axis=0).astype(np.int16)
-    difference = shown - background
     # A flash or a change of exposure is not movement.
-    difference -= np.median(difference[:, ::4, ::4], axis=(1, 2)).astype(np.int16)[:, None, None]
-    away = np.abs(difference)
+    shown -= np.median(shown[:, ::4, ::4], axis=(1, 2)).astype(np.int16)[:, None, None]
+    background = np.median(shown[:: max(1, len(steps) // 12)], axis=0).astype(np.int16)
+    away = np.abs(shown - background)
     noise = _noise(away[:, ::2, ::2])
     if noise > MOST_NOISE:
         return Foreground(masks, usable, f"the camera moves: noise of {noise:.0f} luma levels")

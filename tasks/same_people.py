@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.triangulate import INLIER, errors_px, linear
+from tasks.triangulate import errors_px, linear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SLOTS = 2
 # Fewer joints seen by both say nothing of a pair.
 LEAST_JOINTS = 20
+# Two people's joints are this many picture sides off each other's rays; one person's a third.
+CHANCE = 0.03
 # Every third step is enough to tell two people apart.
 STRIDE = 3
 # 2^9 ways to name slots are tried one by one; of more cameras each is tied to those before it.
@@ -67,7 +69,7 @@ def _gains(cameras: Sequence[CameraModel], pixels: Floats, weights: Floats) -> F
                 points = linear(pair, seen, np.ones(seen.shape[:2]))
                 off = errors_px(pair, points, seen).mean(axis=0)
                 off = float(np.median(np.where(np.isfinite(off), off, side))) / side
-                gains[i, j, a, b] = max(0.0, 1 - off / INLIER)
+                gains[i, j, a, b] = max(0.0, 1 - off / CHANCE)
     return gains
 
 

@@ -94,7 +94,7 @@ def write_case(folder: Path, case: Case) -> Source:
 
 def first_pts(source: Source) -> int:
     """Return the pts of the first frame."""
-    first = next(decode_all(source, Limits(pixels=1 << 20, frames=COUNT)))
+    first = next(decode_all(source, Limits(pixels=1 << 22, frames=COUNT)))
     assert isinstance(first, Decoded)
     return first.pts
 

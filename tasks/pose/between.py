@@ -31,9 +31,11 @@ MASK_GRID = 56
 class Track:
     """One slot through a clip: the steps it was seen at, as whom, and whether `joined` to before.
 
-    A look that is not joined is the first after nobody was seen, or perhaps somebody else.
+    A look that is not joined is the first after nobody was seen, or perhaps somebody else. Who was
+    seen at fewer than `least` looks in a row was nobody.
     """
 
+    least: int = 1
     keys: list[int] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     joined: list[bool] = field(default_factory=list)
@@ -47,7 +49,8 @@ class Track:
     def runs(self) -> list[range]:
         """Return the indices of looks that belong together, in order."""
         starts = [k for k, joined in enumerate(self.joined) if not joined or k == 0]
-        return [range(a, b) for a, b in pairwise([*starts, len(self.keys)])]
+        runs = [range(a, b) for a, b in pairwise([*starts, len(self.keys)])]
+        return [run for run in runs if len(run) >= self.least]
 
 
 def joints_of(tracks: Sequence[Track], steps: int) -> tuple[Floats, Floats]:

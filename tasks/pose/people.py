@@ -157,7 +157,7 @@ class _Walk:
 
     def track(self, slot: int, present: Bools) -> Track:
         """Return whom a slot holds, looking once more where he moved far between two looks."""
-        track = Track()
+        track = Track(least=min(2, len(self.keys)))
         for at, step in enumerate(self.keys):
             person = self.seen.get((at, slot))
             if person is None:
