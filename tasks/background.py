@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 # The picture that flow is computed from: no other is scaled for this.
 LUMA112 = Scale("luma112", 112, 112, "gray")
-# Standard deviations from the background, and the least luma levels: coding noise of flat parts.
-NOISES, LEAST_LEVELS = 5.0, 9.0
+# Standard deviations from the background, and the least luma levels: coding noise of flat parts. In
+# real empty rooms less than .1 % of the picture is beyond them.
+NOISES, LEAST_LEVELS = 4.0, 6.0
 # A still camera's clip differs from its median by 1-2 levels; one that moves, by many.
 MOST_NOISE = 6.0
 # Where more of a picture than this differs, the camera moves or the light was switched.
