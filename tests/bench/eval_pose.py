@@ -156,24 +156,37 @@ def placed(cameras: Sequence[CameraModel], joints: Floats, sizes: Sequence[tuple
 
 
 def judge_joints(folder: Path, assets: Path) -> None:
-    """Print reprojection errors of take 1 at 60 frames/s, plain and robust, in and out of time."""
+    """Print reprojection errors of take 1, plain and robust, on the grid and out of time."""
     cameras = read_calibration(folder / "Calib.qca.txt").cameras
-    clips = [shown(folder / "take_1" / f"cam0{c}.mp4", 100, 16_666_667) for c in range(1, 5)]
-    sizes = [one.size for one in clips]
-    print(f"\n{'take 1, reading':24}{'shifted':>16}{'linear px':>11}{'robust px':>11}"
+    print(f"\n{'take 1, reading':28}{'shifted':>16}{'linear px':>11}{'robust px':>11}"
           f"{'inliers px':>12}{'cameras':>9}{'bones off: linear':>19}{'robust':>8}")  # fmt: skip
-    for precision, pace in (("f32", FULL), ("bf16", PACE)):
-        eyes = Networks(assets / ASSET, 1, precision)
-        joints = np.stack([people(one, eyes, pace).joints[:, 0] for one in clips])
-        for shifts in ((0, 0, 0, 0), (0, 10, 0, 10), (0, 0, 10, 10), (0, 0, 20, 20)):
-            pixels, weights, steps = placed(cameras, joints, sizes, shifts)
-            plain = linear(cameras, pixels, (weights > 0).astype(float))
-            best = robust(cameras, pixels, weights)
-            off, better = (errors_px(cameras, p, pixels) for p in (plain, best.points))
-            print(f"{precision + (', all' if pace == FULL else ', chosen pace'):24}{shifts!s:>16}"
-                  f"{np.nanmedian(off):11.1f}{np.nanmedian(better):11.1f}"
-                  f"{np.nanmedian(best.error_px):12.1f}{best.cameras.mean():9.2f}"
-                  f"{rigid(plain, steps):19.3f}{rigid(best.points, steps):8.3f}")  # fmt: skip
+    in_time = [(0, 0, 0, 0)]
+    shifted = [*in_time, (0, 10, 0, 10), (0, 0, 10, 10), (0, 0, 20, 20)]
+    for rate, count, step_ns, ways in (
+        ("12.5/s", 21, GRID_NS, in_time),
+        ("60/s", 100, 16_666_667, shifted),
+    ):
+        files = [folder / "take_1" / f"cam0{c}.mp4" for c in range(1, 5)]
+        clips = [shown(file, count, step_ns) for file in files]
+        sizes = [one.size for one in clips]
+        for precision, pace in (("f32", FULL), ("bf16", PACE)):
+            eyes = Networks(assets / ASSET, 1, precision)
+            joints = np.stack([people(one, eyes, pace).joints[:, 0] for one in clips])
+            name = f"{rate} {precision}{', all' if pace == FULL else ', chosen pace'}"
+            for shifts in ways:
+                print(f"{name:28}{shifts!s:>16}" + compared(cameras, joints, sizes, shifts))
+
+
+def compared(cameras: Sequence[CameraModel], joints: Floats, sizes: Sequence[tuple[int, int]],
+             shifts: Sequence[int]) -> str:  # fmt: skip
+    """Return a row: how well plain and robust triangulation agree with the cameras, and bones."""
+    pixels, weights, steps = placed(cameras, joints, sizes, shifts)
+    plain = linear(cameras, pixels, (weights > 0).astype(float))
+    best = robust(cameras, pixels, weights)
+    off, better = (errors_px(cameras, p, pixels) for p in (plain, best.points))
+    return (f"{np.nanmedian(off):11.1f}{np.nanmedian(better):11.1f}"
+            f"{np.nanmedian(best.error_px):12.1f}{best.cameras.mean():9.2f}"
+            f"{rigid(plain, steps):19.3f}{rigid(best.points, steps):8.3f}")  # fmt: skip
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ def judge_humanoid(assets: Path) -> None:
         best = robust(cameras, flat, sure)
         plain_m += np.linalg.norm(plain - world, axis=1).tolist()
         robust_m += np.linalg.norm(best.points - world, axis=1).tolist()
-    print(f"\nhumanoid: found in {found} of {total} pictures, PCK within 17.5 cm {np.mean(near or [0]):.3f}, "
-          f"median error in space {np.nanmedian(plain_m) * 100:.1f} cm plain, "
-          f"{np.nanmedian(robust_m) * 100:.1f} cm robust, placed "
-          f"{np.isfinite(robust_m).mean():.3f}")  # fmt: skip
+    where = f"{found} of {total} pictures, {np.mean(near or [0]):.3f} of joints within 17.5 cm"
+    errors = f"{np.nanmedian(plain_m) * 100:.1f} plain, {np.nanmedian(robust_m) * 100:.1f} robust"
+    print(f"\nhumanoid: found in {where}; median cm off in space {errors}, "
+          f"placed {np.isfinite(robust_m).mean():.3f}")  # fmt: skip
