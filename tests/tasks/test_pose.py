@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import cv2
@@ -177,6 +178,18 @@ def test_steps_that_were_not_shown_say_nothing(eyes: Networks, walker: Pictures)
     assert not found.joints[~present].any()
     assert not found.masks[~present].any()
     assert found.found[present, 0].all()
+
+
+def test_threads_do_not_disturb_each_other(weights: Path, walker: Pictures, pair: Pictures) -> None:
+    """Two clips searched at once give the bytes that they give alone."""
+    shared = Networks(weights / ASSET, 2)
+
+    def search(shown: Pictures) -> bytes:
+        return find_people(shown, everywhere(shown), SIZE, shared).joints.tobytes()
+
+    alone = [search(shown) for shown in (walker, pair)]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(search, (walker, pair))) == alone
 
 
 def test_the_pace_is_what_the_decision_says() -> None:
