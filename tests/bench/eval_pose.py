@@ -59,13 +59,13 @@ class Shown:
 
 def shown(path: Path, steps: int = 25, step_ns: int = GRID_NS, start_ns: int = 0) -> Shown:
     """Decode one clip as extraction does."""
-    source, header = Source(str(path)), probe(Source(str(path)))
+    source, picture = Source(str(path)), probe(Source(str(path))).picture
     first = next(decode_all(source, LIMITS))
     assert isinstance(first, Decoded)
     times = [start_ns + k * step_ns for k in range(steps)]
     found = sample(source, times, [RGB320, LUMA112], start_pts=first.pts)
     pictures = np.stack([shot.images[RGB320.name] for shot in found for _ in shot.indices])
-    return Shown(pictures, (header.width, header.height))
+    return Shown(pictures, (picture.width, picture.height))
 
 
 def people(clip: Shown, eyes: Networks, pace: Pace) -> ClipPeople:
