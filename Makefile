@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest clean
+.PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
+	eval-ingest eval-views fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +51,21 @@ bench-ingest: $(READY) ## the sampling job beside PyAV, Ray Data, Daft, ffmpeg; 
 	@$(BIN)/python tests/bench/bench_ingest.py
 	@$(BIN)/python tests/bench/bench_listing.py
 
+bench-extract: $(READY) ## extraction: CPU by stage, scaling, memory, storage, windows, look-ups
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
+	@$(BIN)/python tests/bench/bench_extract.py
+	@$(BIN)/python tests/bench/bench_lookup.py
+
 eval-ingest: $(READY) ## how well shots, clocks and duplicates are found, beside their peers
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt
 	@$(BIN)/python tests/bench/eval_shots.py
 	@$(BIN)/python tests/bench/eval_sync.py
 	@$(BIN)/python tests/bench/eval_duplicates.py
+
+eval-views: $(READY) ## how right flow, outlines, joints, tracks and depth are, beside plain peers
+	@$(BIN)/python tests/bench/eval_flow.py
+	@$(BIN)/python tests/bench/eval_pose.py
+	@$(BIN)/python tests/bench/eval_depth.py
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560

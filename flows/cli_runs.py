@@ -88,7 +88,7 @@ def ingest(
 def extract(
     context: typer.Context,
     views: Annotated[
-        str, typer.Option(help="Comma-separated: appearance, flow. Empty: all of them.")
+        str, typer.Option(help="Comma-separated, such as flow,skeleton. Empty: all of them.")
     ] = "",
     dry_run: DryRun = False,
     as_json: Json = False,

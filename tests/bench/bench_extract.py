@@ -13,18 +13,17 @@ Real footage, coded as 720p H.264 once below `home/bench` (a minute); every tabl
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
-import subprocess
-import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from bench_ingest import cpu_model
 from bench_road import BusyCpu
 from extract_material import SECONDS, long_recording, recordings, take
@@ -38,6 +37,7 @@ from tasks.sample import SAMPLE_ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
     from tasks.feature_plan import FeaturePlan
 
@@ -47,12 +47,9 @@ OF_PEOPLE = ("skeleton", "silhouette", "tracks")
 
 
 def main() -> None:
-    """Print the tables; with `worker HOME` run one extraction and print its peak memory."""
+    """Print the tables."""
     settings = load_settings()
     settings.prepare_process()
-    if sys.argv[1:2] == ["worker"]:
-        print(worker(Path(sys.argv[2])))
-        return
     settings.prepare_home()
     assets.fetch(SAMPLE_ASSETS, settings.assets)
     print(f"{cpu_model()}, {settings.cpus} cores, Python {platform.python_version()}")
@@ -212,29 +209,46 @@ def engine(homes: Homes, bare: Settings, archives: list[Path]) -> None:
 
 
 def memory(homes: Homes, short: Path, long: Path) -> None:
-    """Print the peak memory of a process that extracts a recording, and one ten times as long."""
-    peaks = []
+    """Print the peak memory of the flow's worker on a recording, and on one ten times as long."""
+    from flows.extract import extract
+
+    gib = []
     for archive in (short, long):
         home = homes.ingested(archive).home
-        done = subprocess.run(
-            [sys.executable, __file__, "worker", str(home)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        peaks.append(json.loads(done.stdout.strip().splitlines()[-1]))
-    gib = [peak / 2**30 for peak in peaks]
+        with WorkerMemory() as watched:
+            extract((), str(home))
+        gib.append(watched.peak / 2**30)
     print(f"\npeak memory of a worker with two threads: {gib[0]:.2f} GiB", end="")
     print(f", recording ten times as long: {gib[1]:.2f} GiB  ({verdict(-gib[1], -1.5)})")
 
 
-def worker(home: Path) -> int:
-    """Extract a home in this process by two threads and return the peak memory in bytes."""
-    settings = Settings(home=home)
-    plan, extractor = planned(settings)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(extractor.run, batches_of(plan, settings.batch_clips)))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+class WorkerMemory:
+    """The most memory that any one Ray worker below this process had, sampled."""
+
+    INTERVAL_S = 0.1
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(self.INTERVAL_S):
+            for process in me.children(recursive=True):
+                try:
+                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
+                        self.peak = max(self.peak, process.memory_info().rss)
+                except psutil.Error:
+                    continue
 
 
 def storage(settings: Settings) -> None:
