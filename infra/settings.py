@@ -49,6 +49,7 @@ PROCESS_ENVIRONMENT = {
 # Libraries keep to one thread in a worker; one that wants more (training) says so itself.
 WORKER_ENVIRONMENT = PROCESS_ENVIRONMENT | {
     "OMP_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
     # Threads that wait for work by spinning: on a busy machine two took 6 x as long as one.
     "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",

@@ -5,7 +5,6 @@ Reads the asset `blazepose` (two .tflite files, which OpenVINO reads as they are
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from tasks.pose.detector import decoded, letterboxed
 from tasks.pose.landmarks import MASK_SIDE, SIDE, cropped, person_of
+from tasks.views.compiled import Compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,20 +46,13 @@ class Networks:
         import openvino
 
         core = openvino.Core()
-        options = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "INFERENCE_PRECISION_HINT": precision,
-        }
         self._compiled = {}
         for name, (file, outputs, mean, scale) in NETWORKS.items():
             # Read anew for each: what is cut or fed changes the model it is given.
             model = core.read_model(str(folder / f"{file}.tflite"))
             fed = _fed(_cut(model, *outputs), mean, scale)
-            self._compiled[name] = core.compile_model(fed, "CPU", options)
-        self._own = threading.local()
-        # The binding initialises itself at the first inference, and not safely.
-        self._run("landmarks", np.zeros((SIDE, SIDE, 3), np.uint8))
+            example = np.zeros([1, *list(fed.inputs[0].shape)[1:]], np.uint8)
+            self._compiled[name] = Compiled(fed, threads, [example], precision)
 
     def detect(self, picture: Picture, aspect: tuple[float, float], most: int) -> list[Detection]:
         """Return at most `most` people of a squashed picture (S, S, 3), the surest first."""
@@ -73,13 +66,7 @@ class Networks:
 
     def _run(self, name: str, picture: Picture) -> list[Floats]:
         """Return copies of a network's outputs for one picture."""
-        requests = self._own.__dict__
-        if name not in requests:
-            requests[name] = self._compiled[name].create_infer_request()
-        request = requests[name]
-        request.infer([picture[None]])
-        outputs = range(len(self._compiled[name].outputs))
-        return [request.get_output_tensor(k).data.copy() for k in outputs]
+        return self._compiled[name](picture[None])
 
 
 @lru_cache(maxsize=2)

@@ -7,14 +7,14 @@ so workers need no torch (1.1 s and 300 MB each); OpenVINO runs it 2-3 x faster 
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from tasks.decode import Scale
+from tasks.views.compiled import Compiled
+from tasks.views.pictures import RGB224
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, absent, quantise
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PRECISION = "bf16"
 SPEC = ViewSpec(
     name="appearance",
     parameters={"side": SIDE, "precision": PRECISION, "every": EVERY},
-    scales=(Scale("rgb224", SIDE, SIDE, "rgb24"),),
+    scales=(RGB224,),
     arrays=(
         ArraySpec("stride8", (32, 28, 28), "int8"),
         ArraySpec("stride16", (96, 14, 14), "int8"),
@@ -75,23 +75,8 @@ class AppearanceKind:
         weights: Mapping[str, str],  # noqa: ARG002  the pinned file is the only one
     ) -> View:
         """Compile the network for up to `threads` callers, each on one core."""
-        import openvino
-
-        core = openvino.Core()
-        compiled = core.compile_model(
-            str(_converted(assets)),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": threads,
-                "INFERENCE_PRECISION_HINT": PRECISION,
-            },
-        )
-        # The binding initialises itself at the first inference, and not safely: of two threads
-        # that are first together one waits for the interpreter's lock and the other, holding it,
-        # for the first. Seen as an extraction that stood still for good.
-        compiled.create_infer_request().infer([np.zeros((1, SIDE, SIDE, 3), np.uint8)])
-        return Appearance(compiled)
+        example = np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)
+        return Appearance(Compiled(str(_converted(assets)), threads, [example], PRECISION))
 
 
 def _converted(assets: Path) -> Path:
@@ -118,28 +103,24 @@ def _convert(weights: Path, target: Path) -> None:
 
 
 class Appearance:
-    """A compiled network; each thread has an inference request of its own."""
+    """A compiled network."""
 
-    def __init__(self, compiled: object) -> None:
-        self._compiled = compiled
-        self._own = threading.local()
+    def __init__(self, network: Compiled) -> None:
+        self._network = network
 
     def compute(self, clip: DecodedClip) -> Feature:
         """Three maps at every second step, and the mean vector over those that are present."""
         steps = np.flatnonzero(clip.present[::EVERY]) * EVERY
         if not len(steps):
             return absent(SPEC, len(clip.present), "no frame is shown at its steps")
-        request = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()  # type: ignore[attr-defined]
         outputs: list[list[npt.NDArray[np.float32]]] = [[], [], [], []]
         for at in range(0, len(steps), BATCH):
             some = steps[at : at + BATCH]
             # Filled up with the last one.
             chosen = np.pad(some, (0, BATCH - len(some)), mode="edge")
-            request.infer([clip.images["rgb224"][chosen]])
-            for k, found in enumerate(outputs):
-                found.append(request.get_output_tensor(k).data[: len(some)].copy())
+            answers = self._network(clip.images[RGB224.name][chosen])
+            for found, answer in zip(outputs, answers, strict=True):
+                found.append(answer[: len(some)])
         *maps, vectors = (np.concatenate(found) for found in outputs)
         mask = np.zeros(len(clip.present), bool)
         mask[steps] = True

@@ -86,7 +86,7 @@ class AudioKind:
     ) -> View:
         """Compile the network for up to `threads` callers, each on one core."""
         example = np.zeros((1, BEFORE + FRAME), np.float32)
-        return Audio(Compiled(_network(assets), threads, [example, STATE, STATE]))
+        return Audio(Compiled(str(_network(assets)), threads, [example, STATE, STATE]))
 
 
 def _network(assets: Path) -> Path:
@@ -164,7 +164,8 @@ class Audio:
         frames = sound.samples[: count * FRAME].reshape(count, FRAME)
         before = np.zeros((count, BEFORE), np.float32)
         before[1:] = frames[:-1, -BEFORE:]
-        found = self._network(np.concatenate([before, frames], axis=1), STATE, STATE).reshape(-1)
+        heard = np.concatenate([before, frames], axis=1)
+        found = self._network(heard, STATE, STATE)[0].reshape(-1)
         total = np.concatenate([[0.0], np.cumsum(found, dtype=np.float64)])
         edges = np.interp([sound.at, sound.at + STEP], np.arange(count + 1) * FRAME, total)
         mean: Samples = ((edges[1] - edges[0]) * (FRAME / STEP)).astype(np.float32)

@@ -9,14 +9,15 @@ depth, 0 where it knows none: its inverse is taken, in 1 / its own unit. Of any 
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.decode import Scale
 from tasks.depth_maps import ARRAYS, CELLS, drawn, stored
+from tasks.views.compiled import Compiled
+from tasks.views.pictures import RGB224, pictures112
 from tasks.views.view import DecodedClip, Feature, View, ViewSpec, absent
 
 if TYPE_CHECKING:
@@ -40,13 +41,12 @@ PRECISION = "bf16"
 SHIFT = 4.0
 NO_MODEL = "no depth model is promoted: stillhouse distill --model depth"
 
-RGB112 = Scale("rgb112", SIDE, SIDE, "rgb24")
 GIVEN112 = Scale("deep112", SIDE, SIDE, "gray16")
 
 SPEC = ViewSpec(
     name="depth",
     parameters={"side": SIDE, "cells": CELLS, "precision": PRECISION, "shift": SHIFT},
-    scales=(RGB112, GIVEN112),
+    scales=(RGB224, GIVEN112),
     arrays=ARRAYS,
     cost_ms=0.9,
     model=MODEL,
@@ -70,20 +70,8 @@ class DepthKind:
         digest = weights.get(MODEL, "")
         if not digest:
             return Depth(None)
-        import openvino
-
-        compiled = openvino.Core().compile_model(
-            str(_converted(assets, digest)),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": threads,
-                "INFERENCE_PRECISION_HINT": PRECISION,
-            },
-        )
-        # By one thread before any other: see `appearance.py`.
-        compiled.create_infer_request().infer([np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)])
-        return Depth(compiled)
+        example = np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)
+        return Depth(Compiled(str(_converted(assets, digest)), threads, [example], PRECISION))
 
 
 def _folder(assets: Path, digest: str) -> Path:
@@ -123,11 +111,10 @@ def _convert(folder: Path, target: Path) -> None:
 
 
 class Depth:
-    """A compiled network, or none; each thread has an inference request of its own."""
+    """A compiled network, or none."""
 
-    def __init__(self, compiled: Any | None) -> None:  # noqa: ANN401  OpenVINO ships no types
-        self._compiled = compiled
-        self._own = threading.local()
+    def __init__(self, network: Compiled | None) -> None:
+        self._network = network
 
     def compute(self, clip: DecodedClip) -> Feature:
         """Take the depth that is given, else tell it from the pictures."""
@@ -136,24 +123,10 @@ class Depth:
         given = clip.images[GIVEN112.name]
         if given.any():
             return given_depth(given, clip.present)
-        if self._compiled is None:
+        if self._network is None:
             return absent(SPEC, len(clip.present), NO_MODEL)
-        inverse, confidence = self._infer(clip.images[RGB112.name])
+        inverse, confidence = _inferred(self._network, pictures112(clip))
         return stored(SPEC, np.maximum(inverse + SHIFT, 0), confidence, clip.present.copy())
-
-    def _infer(self, pictures: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Pictures (T, 112, 112, 3) -> inverse depth and confidence, (T, 1, 28, 28) each."""
-        request = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()  # type: ignore[union-attr]  # asked for with a network alone
-        found: tuple[list[Floats], list[Floats]] = ([], [])
-        for at in range(0, len(pictures), BATCH):
-            batch = pictures[at : at + BATCH]
-            lacking = BATCH - len(batch)
-            request.infer([np.pad(batch, ((0, lacking), (0, 0), (0, 0), (0, 0)))])
-            for k, part in enumerate(found):
-                part.append(request.get_output_tensor(k).data[: len(batch)].copy())
-        return np.concatenate(found[0]), np.concatenate(found[1])
 
     def draw(
         self,
@@ -180,3 +153,15 @@ def given_depth(samples: npt.NDArray[np.uint8], present: npt.NDArray[np.bool_]) 
     mask = present & (count > 0).any(axis=(1, 2))
     share = (count / cell**2)[:, None].astype(np.float32)
     return stored(SPEC, mean[:, None].astype(np.float32), share, mask)
+
+
+def _inferred(network: Compiled, pictures: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Pictures (T, 112, 112, 3) -> inverse depth and confidence, (T, 1, 28, 28) each."""
+    found: tuple[list[Floats], list[Floats]] = ([], [])
+    for at in range(0, len(pictures), BATCH):
+        batch = pictures[at : at + BATCH]
+        lacking = BATCH - len(batch)
+        answers = network(np.pad(batch, ((0, lacking), (0, 0), (0, 0), (0, 0))))
+        for part, answer in zip(found, answers, strict=True):
+            part.append(answer[: len(batch)])
+    return np.concatenate(found[0]), np.concatenate(found[1])

@@ -79,7 +79,7 @@ class TextKind:
 
         listed = member_path(assets, ASSET, "vocab.txt").read_text("utf-8").splitlines()
         vocabulary = {word: number for number, word in enumerate(listed)}
-        network = Compiled(_converted(assets), threads, [np.zeros((1, 4), np.int64)])
+        network = Compiled(str(_converted(assets)), threads, [np.zeros((1, 4), np.int64)])
         return Text(network, vocabulary)
 
 
@@ -146,5 +146,5 @@ class Text:
     def _vector(self, text: str) -> npt.NDArray[np.float32]:
         found = tokens(text, self._vocabulary, MAX_TOKENS)
         # Alone and unpadded: a text's vector does not depend on which texts it came with.
-        vector: npt.NDArray[np.float32] = self._network(np.array([found], np.int64))[0]
+        vector: npt.NDArray[np.float32] = self._network(np.array([found], np.int64))[0][0]
         return vector

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.decode import Scale
 from tasks.views.packing import JPEG_QUALITY
+from tasks.views.pictures import RGB224, SMALL, pictures112
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, absent
 
 if TYPE_CHECKING:
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-SIDE = 112
-RGB112 = Scale("rgb112", SIDE, SIDE, "rgb24")
-
 SPEC = ViewSpec(
     name="thumbnail",
-    parameters={"side": SIDE, "jpeg": JPEG_QUALITY},
-    scales=(RGB112,),
-    arrays=(ArraySpec("rgb", (SIDE, SIDE, 3), "uint8", "jpeg"),),
+    parameters={"side": SMALL, "jpeg": JPEG_QUALITY},
+    scales=(RGB224,),
+    arrays=(ArraySpec("rgb", (SMALL, SMALL, 3), "uint8", "jpeg"),),
     cost_ms=0.2,
 )
 
@@ -59,10 +56,7 @@ class Thumbnail:
         """Return the pictures that are present."""
         if not clip.present.any():
             return absent(SPEC, len(clip.present), "no frame is shown")
-        pictures = clip.images[RGB112.name]
-        if not clip.present.all():
-            pictures = np.where(clip.present[:, None, None, None], pictures, np.uint8(0))
-        return Feature((pictures,), (1.0,), clip.present.copy())
+        return Feature((pictures112(clip),), (1.0,), clip.present.copy())
 
     def draw(
         self,

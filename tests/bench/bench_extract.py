@@ -31,7 +31,7 @@ from ingest_engines import ffmpeg_binary, ffmpeg_to_null
 
 from catalog.query import run as asked_sql
 from catalog.store import Catalog
-from infra import assets
+from infra import assets, registry
 from infra.settings import Settings, load_settings
 from tasks.sample import SAMPLE_ASSETS
 
@@ -53,6 +53,9 @@ def main() -> None:
     settings.prepare_home()
     assets.fetch(SAMPLE_ASSETS, settings.assets)
     print(f"{cpu_model()}, {settings.cpus} cores, Python {platform.python_version()}")
+    if not registry.champion_digest(settings, "depth"):
+        print("no depth network is promoted in this home, depth is left out:", end=" ")
+        print("stillhouse distill --model depth; stillhouse promote depth")
     with tempfile.TemporaryDirectory(prefix="stillhouse-bench-") as folder:
         homes = Homes(Path(folder), settings)
         found = recordings(settings)
@@ -81,6 +84,9 @@ class Homes:
         home = self._folder / f"{name}{self._count}"
         home.mkdir()
         (home / "assets").symlink_to(self._settings.assets)
+        # The depth network that is promoted there, if one is.
+        if (self._settings.root / "mlflow").exists():
+            (home / "mlflow").symlink_to(self._settings.root / "mlflow")
         settings = Settings(home=home, **given)
         settings.prepare_home()
         for archive in archives:

@@ -142,7 +142,8 @@ def test_the_champion_tells_depth(tmp_path: Path, net: DepthNet) -> None:
     assert registry.place_champion(settings, MODEL) == digests[MODEL]
 
     pictures = np.random.default_rng(0).integers(0, 256, (STEPS, 112, 112, 3), np.uint8)
-    images = {"rgb112": pictures, "deep112": np.zeros((STEPS, 112, 112, 2), np.uint8)}
+    doubled = pictures.repeat(2, axis=1).repeat(2, axis=2)
+    images = {"rgb224": doubled, "deep112": np.zeros((STEPS, 112, 112, 2), np.uint8)}
     present = np.array([True, True, False, True])
     times = np.arange(STEPS, dtype=np.int64)
     kind = DepthKind()

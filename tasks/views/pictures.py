@@ -1,0 +1,35 @@
+"""The colour pictures that views share: 224 px from the decoder, 112 px made from those.
+
+Pure. Making 720p small costs .7 ms a frame at 224 px and .4 at 112; halving what is small already
+costs .04, so one size is asked of the decoder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from tasks.decode import Scale
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tasks.views.view import DecodedClip
+
+SMALL = 112
+RGB224 = Scale("rgb224", 2 * SMALL, 2 * SMALL, "rgb24")
+
+
+def pictures112(clip: DecodedClip) -> npt.NDArray[np.uint8]:
+    """Return the clip's pictures halved: uint8 (T, 112, 112, 3), zero where none is shown."""
+    return clip.once("rgb112", lambda: _halved(clip))
+
+
+def _halved(clip: DecodedClip) -> npt.NDArray[np.uint8]:
+    small = np.zeros((len(clip.present), SMALL, SMALL, 3), np.uint8)
+    whole = clip.images[RGB224.name]
+    for step in np.flatnonzero(clip.present):
+        cv2.resize(whole[step], (SMALL, SMALL), dst=small[step], interpolation=cv2.INTER_AREA)
+    return small
