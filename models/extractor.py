@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.convolutions import Conv, Residual
+from models.convolutions import GROUPS, Conv, Residual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,7 @@ class Extractor(nn.Module):
         )
         self.across = nn.ModuleList(nn.Conv2d(c, pyramid, 1) for c in channels[1:])
         self.smooth = Conv(pyramid, pyramid)
-        self.fine = nn.GroupNorm(8, pyramid)
+        self.fine = nn.GroupNorm(GROUPS, pyramid)
         self.person = nn.Sequential(
             nn.Linear(JOINTS * JOINT_VALUES, 128), nn.SiLU(), nn.Linear(128, width)
         )
@@ -151,7 +151,7 @@ class Extractor(nn.Module):
             side = self.side // 2 ** (level + 1)
             total = like.new_zeros(count, self.channels[level], side, side)
             total = total.contiguous(memory_format=torch.channels_last)
-        said = self.which[level](torch.stack(there, dim=1))
+        said: Tensor = self.which[level](torch.stack(there, dim=1))
         mean: Tensor = total / weight.to(total.dtype)
         return mean + said[:, :, None, None].to(mean.dtype)
 

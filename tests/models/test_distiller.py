@@ -85,7 +85,7 @@ def test_preset_gpu_is_as_large_as_it_says() -> None:
 
 
 def test_one_batch_can_be_learnt_by_heart() -> None:
-    """The pictures of moving squares: the loss falls to less than a third in 40 steps."""
+    """The pictures of moving squares: the loss falls to less than a fifth in 40 steps."""
     net = Distiller(PRESETS["ci"])
     windows = noise_windows(2, 2, 4)
     for b in range(2):
@@ -109,7 +109,7 @@ def test_one_batch_can_be_learnt_by_heart() -> None:
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         losses.append(loss.item())
-    assert min(losses[-5:]) < losses[0] / 3, losses
+    assert min(losses[-5:]) < losses[0] / 5, losses
 
 
 def test_the_gradient_reaches_every_parameter() -> None:
