@@ -78,6 +78,9 @@ class Distiller(nn.Module):
         self.codec = Codec(c)
         self.decoder = TargetDecoder(c.latents, c.semantic, c.key, c.step, c.cells, c.decoder)
         self.init_weights()
+        # As weights.load lays them out: another layout sums in another order, and a code of the
+        # model as trained would not be, bit by bit, the code of the model as loaded.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
 
     def init_weights(self) -> None:
         """Draw every weight; torch's own seed is the randomness. Pictures begin near grey."""

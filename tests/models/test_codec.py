@@ -154,7 +154,7 @@ def test_noise_and_rounding_agree_in_the_mean() -> None:
         error = (restored - x).detach()
         assert error.abs().max() <= 0.25 + 1e-6
         assert float(error.square().mean()) == pytest.approx(0.5**2 / 12, rel=0.05)
-    assert float(quantiser(x * 1e6).abs().max()) == 31
+    assert quantiser(x * 1e6).abs().max().item() == 31
 
 
 def test_several_streams_of_sizes() -> None:

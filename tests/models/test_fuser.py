@@ -44,6 +44,16 @@ def test_an_unseen_step_carries_the_state(cell: LatentCell | MapCell) -> None:
     assert not torch.allclose(moved[0], h[0])
 
 
+@pytest.mark.parametrize("cell", [LatentCell(16), MapCell(16)])
+def test_a_cell_can_be_exported(cell: LatentCell | MapCell) -> None:
+    """`torch.export` takes the step function as it is, and its answers are the same."""
+    shape = (2, 3, 16) if isinstance(cell, LatentCell) else (2, 16, 5, 5)
+    inputs = torch.randn(shape), torch.randn(shape), torch.tensor([True, False]), torch.rand(2)
+    exported = torch.export.export(cell, inputs).module()
+    for a, b in zip(cell(*inputs), exported(*inputs), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 @torch.no_grad()
 def test_fading_follows_real_time(fuser: Fuser) -> None:
     """Ten empty steps of .08 s fade as much as one gap of .8 s."""
