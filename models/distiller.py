@@ -182,7 +182,9 @@ class Distiller(nn.Module):
         start = t_ns[:, :1]
         at = ((query.t_ns - start).double() * 1e-9).float()
         grid = ((t_ns - start).double() * 1e-9).float()
-        step = torch.einsum("bft,btchw->bfchw", _between(at, grid), real.steps)
+        # Products and sums, here and in `_mean`: autocast would run an einsum in bf16.
+        mix = _between(at, grid)[..., None, None, None]  # (B, F, T, 1, 1, 1)
+        step = (mix * real.steps[:, None]).sum(dim=2)
         condition = self.decoder.camera(query.camera, query.known, query.slot)
         frames: Tensor = self.decoder(
             *(x.repeat_interleave(count, dim=0) for x in (real.semantic, real.key)),
@@ -234,7 +236,7 @@ def _mean(x: Tensor, here: Tensor) -> Tensor:
     """Mean of (B, T, ...) over the steps at which some camera was there; zero if none was."""
     weight = here.float()
     weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.einsum("bt...,bt->b...", x, weight)
+    return (x * weight.view(*weight.shape, *[1] * (x.ndim - 2))).sum(dim=1)
 
 
 def _between(at: Tensor, grid: Tensor) -> Tensor:

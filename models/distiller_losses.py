@@ -107,7 +107,8 @@ def info_nce(
     if usable is not None:
         both = usable[:, None] & usable[None]
         positive, negative = positive & both, negative & both
-    logits = ours.float() @ others.float().T / TEMPERATURE
+    with _exactly(ours):
+        logits = ours.float() @ others.float().T / TEMPERATURE
     # Every positive against all negatives: log(1 + sum exp(n - p)).
     against = logits.masked_fill(~negative, -torch.inf).logsumexp(dim=1, keepdim=True)
     # Without a negative there is nothing to tell apart, and no gradient of infinities.
@@ -125,10 +126,16 @@ def vicreg(ours: Tensor, others: Tensor) -> Tensor:
         centred = (part - part.mean(dim=0)) * width**0.5
         deviation = (centred.square().mean(dim=0) + 1e-4).sqrt()
         loss = loss + functional.relu(1 - deviation).mean()
-        covariance = centred.T @ centred / max(len(part) - 1, 1)
+        with _exactly(part):
+            covariance = centred.T @ centred / max(len(part) - 1, 1)
         beside = covariance - torch.diag(covariance.diagonal())
         loss = loss + 0.04 * beside.square().sum() / width
     return loss
+
+
+def _exactly(x: Tensor) -> torch.autocast:
+    """Context in which products of matrices are fp32, whatever the caller's autocast."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def contrast_loss(

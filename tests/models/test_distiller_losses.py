@@ -98,6 +98,15 @@ def test_info_nce_is_its_formula() -> None:
     assert float(info_nce(ours, others, clip, t_ns, STEP_NS)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_losses_are_fp32_under_autocast() -> None:
+    """A caller's bf16 changes neither InfoNCE nor VICReg by a bit."""
+    ours, others, clip, t_ns = nce_inputs()
+    exact = info_nce(ours, others, clip, t_ns, STEP_NS), vicreg(ours, others)
+    with torch.autocast("cpu", torch.bfloat16):
+        again = info_nce(ours, others, clip, t_ns, STEP_NS), vicreg(ours, others)
+    assert all(torch.equal(a, b) for a, b in zip(exact, again, strict=True))
+
+
 def test_moments_that_agree_cost_little() -> None:
     """Equal embeddings a clip, opposite ones between clips: nearly nothing; the reverse: much."""
     _, _, clip, t_ns = nce_inputs()
@@ -123,7 +132,7 @@ def test_what_is_still_or_unseen_is_no_negative() -> None:
     for seen, alike in ((usable & False, still), (usable, still | True)):
         none = info_nce(ours, others, clip, t_ns, STEP_NS, usable=seen, still=alike)
         none.backward()
-        assert float(none) == 0
+        assert none.item() == 0
     assert ours.grad is not None
     assert bool(ours.grad.isfinite().all())
 
