@@ -24,9 +24,8 @@ SHARED = ("audio", "text")
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _seeded() -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
