@@ -11,10 +11,11 @@ from torch import Tensor
 CHARBONNIER_EPSILON = 1e-3
 
 
-def charbonnier(ours: Tensor, truth: Tensor) -> Tensor:
+def charbonnier(ours: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of sqrt(d^2 + 1e-6): an L1 that is smooth at zero. Equal shapes, values 0..1.
 
-    A perfect match scores 1e-3, not 0.
+    A perfect match scores 1e-3, not 0. With a `weight`, which broadcasts to the shape, it is the
+    weighted mean.
 
     Raises:
         ValueError: if the shapes differ (broadcasting here would hide a defect).
@@ -22,7 +23,11 @@ def charbonnier(ours: Tensor, truth: Tensor) -> Tensor:
     if ours.shape != truth.shape:
         raise ValueError(f"shapes differ: {tuple(ours.shape)} and {tuple(truth.shape)}")
     difference = ours.float() - truth.float()
-    return torch.sqrt(difference * difference + CHARBONNIER_EPSILON**2).mean()
+    distance = torch.sqrt(difference * difference + CHARBONNIER_EPSILON**2)
+    if weight is None:
+        return distance.mean()
+    weight = weight.expand_as(distance)
+    return (distance * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def frame_difference(ours: Tensor, truth: Tensor) -> Tensor:

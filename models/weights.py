@@ -16,6 +16,8 @@ from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
 
 from models.depth import DepthConfig, DepthNet
+from models.distiller import Distiller
+from models.distiller_config import DistillerConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Architecture(NamedTuple):
 ARCHITECTURES: dict[str, Architecture] = {
     "superresolution": Architecture(SuperResolution, SuperResolutionConfig, 1),
     "depth": Architecture(DepthNet, DepthConfig, 1),
+    "distiller": Architecture(Distiller, DistillerConfig, 1),
 }
 
 

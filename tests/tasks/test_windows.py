@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from catalog.query import rows
 from catalog.store import Catalog
+from models.distiller import Distiller, Query
+from models.distiller_config import PRESETS
 from tasks.splits import HELDOUT, TRAIN
 from tasks.views.catalogue import VIEWS
 from tasks.views.packing import unpacked, values
@@ -64,6 +67,27 @@ def test_every_window_has_the_tensors_of_the_contract(road: Road) -> None:
         assert batch.tensors["camera"].shape == (size, cameras, 12)
         known = batch.tensors["camera_known"]
         assert not batch.tensors["camera"][~known].any()
+
+
+def test_the_distiller_takes_windows_as_they_are_read(road: Road) -> None:
+    """Batches of real rows become finite codes of every window, and pictures of a camera of it."""
+    torch.manual_seed(0)
+    net = Distiller(PRESETS["ci"]).eval()
+    read = 0
+    for batch in reader(road, WindowSpec(tuple(TENSORS))).read():
+        windows = {name: torch.from_numpy(tensor) for name, tensor in batch.tensors.items()}
+        query = Query(
+            windows["camera"][:, 0], windows["camera_known"][:, 0], windows["t_ns"][:, 0, :2]
+        )
+        with torch.no_grad():
+            frames, encoded = net(windows, query)
+        assert frames.shape == (len(batch.ids), 2, 3, 64, 64)
+        assert bool(frames.isfinite().all())
+        assert bool(encoded.embedding.isfinite().all())
+        assert torch.equal(encoded.t_ns, windows["t_ns"].amax(dim=1))
+        assert bool(encoded.present[:, 0].all())
+        read += len(batch.ids)
+    assert read
 
 
 def test_a_window_says_what_the_rows_say(road: Road) -> None:
