@@ -23,10 +23,11 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import psutil
 from bench_ingest import cpu_model
 from bench_road import BusyCpu
-from extract_material import SECONDS, long_recording, recordings, take
+from extract_material import SECONDS, long_recording, recordings, short_recording, take
 from ingest_engines import ffmpeg_binary, ffmpeg_to_null
 
 from catalog.query import run as asked_sql
@@ -50,6 +51,7 @@ def main() -> None:
     """Print the tables."""
     settings = load_settings()
     settings.prepare_process()
+    cv2.setNumThreads(1)  # as in a worker
     settings.prepare_home()
     assets.fetch(SAMPLE_ASSETS, settings.assets)
     print(f"{cpu_model()}, {settings.cpus} cores, Python {platform.python_version()}")
@@ -65,7 +67,7 @@ def main() -> None:
         sparse(homes.ingested(found["nobody"], grid_step_ns=500_000_000))
         both = homes.ingested(*found.values())
         scaling(both)
-        engine(homes, both, list(found.values()))
+        engine(homes, both, list(found.values()), short_recording(settings))
         memory(homes, found["person"], long_recording(settings))
         storage(homes.ingested(found["person"], name="stored"))
 
@@ -173,7 +175,7 @@ def sparse(settings: Settings) -> None:
 def scaling(settings: Settings) -> None:
     """Print the wall time of two threads against one."""
     plan, extractor = planned(settings)
-    work = batches_of(plan, 4)
+    work = batches_of(plan, 2)
     extractor.run(work[0][:1])
     walls: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(ROUNDS):
@@ -186,7 +188,7 @@ def scaling(settings: Settings) -> None:
     print(f"\ntwo threads against one: {ratio:.2f} x  ({verdict(ratio, 1.8)})")
 
 
-def engine(homes: Homes, bare: Settings, archives: list[Path]) -> None:
+def engine(homes: Homes, bare: Settings, archives: list[Path], short: Path) -> None:
     """Print the flow beside the bare worker with the same threads."""
     from flows.extract import extract
 
@@ -199,7 +201,12 @@ def engine(homes: Homes, bare: Settings, archives: list[Path]) -> None:
     bare_wall, bare_cpu = time.perf_counter() - started, time.process_time() - cpu
     # Networks run on threads of their own: the process's CPU has them, a thread's has not.
     kernels = bare_cpu - sum(one.cpu_seconds["write"] for one in found)
-    extract((), str(homes.ingested(archives[0]).home))  # Prefect and Ray are up from here on
+    # Prefect and Ray are up after a first run; what one clip takes then is the actor's start.
+    for _ in range(2):
+        home = homes.ingested(short).home
+        started = time.perf_counter()
+        extract((), str(home))
+        start_s = time.perf_counter() - started
     settings = homes.ingested(*archives)
     busy = BusyCpu()
     before, started = busy.seconds(), time.perf_counter()
@@ -207,11 +214,11 @@ def engine(homes: Homes, bare: Settings, archives: list[Path]) -> None:
     wall, spent = time.perf_counter() - started, busy.seconds() - before
     spent -= report["cpu_load_s"]
     print(f"\nthe flow beside the same worker bare, {bare.cpus} threads")
-    print(f"  wall: flow {wall:.1f} s (its actor's start included), bare {bare_wall:.1f} s")
+    print(f"  wall: flow {wall:.1f} s, of one clip {start_s:.1f} s, bare {bare_wall:.1f} s")
     share = kernels / spent
     print(f"  busy CPU in decode and kernels, loading apart: {share:.0%}  ({verdict(share, 0.85)})")
-    ratio = wall / bare_wall
-    print(f"  wall / the same kernels bare: {ratio:.2f}  ({verdict(-ratio, -1.15)})")
+    ratio = (wall - start_s) / bare_wall
+    print(f"  wall less that of one clip / the same bare: {ratio:.2f}  ({verdict(-ratio, -1.15)})")
 
 
 def memory(homes: Homes, short: Path, long: Path) -> None:

@@ -49,6 +49,11 @@ def long_recording(settings: Settings) -> Path:
     return _made(settings, "person", LONG)
 
 
+def short_recording(settings: Settings) -> Path:
+    """Return a folder with one recording of a single clip: what it takes is start-up."""
+    return _made(settings, "person", 2)
+
+
 def take(settings: Settings) -> Path:
     """Return the folder of the four-camera take, calibration and all."""
     folder = settings.root / "bench" / "extract" / "take"
