@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.joint_curves import LEAST_S, SLOTS, bodies, curves, most
+from tasks.joint_curves import LEAST_S, bodies, curves, most
+from tasks.same_people import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ LEAST_JITTER = 0.5
 # time or under another camera's calibration, one of the two was .43 and .30 at best (of the least
 # camera); right, .71 and .45 (Pose2Sim, one person and two).
 FIT, LEAD, APART_S = 0.6, 0.45, 0.15
-# A best lag is no best one if there is none on one side of it that could be better.
+# A best lag is none if on one side of it there is none that could be better.
 INSIDE_S = 0.05
 ROUNDS = 20
 
@@ -56,10 +57,12 @@ class JointClock:
 class _Evidence:
     """The nats (V, V, 2, n) of camera j's lag behind camera i's, at lags from `-reach` on.
 
-    `most` (V, V, 2) is what they would be if nothing were off.
+    `heard` (same) tells which lags both see enough of, `most` (V, V, 2) what nats would be if
+    nothing were off.
     """
 
     nats: Floats
+    heard: npt.NDArray[np.bool_]
     most: Floats
     reach: int
 
@@ -73,12 +76,24 @@ class _Evidence:
 
         Three pairs across see the same movements: they are no three witnesses.
         """
-        total = np.zeros((SLOTS, 2 * self.reach + 1))
-        for other in others:
-            for name in range(SLOTS):
-                curve = self.nats[other, camera, name ^ names[other]]
-                total[name] += _moved(curve, -int(lags[other]))
-        return total / sqrt(len(others))
+        named = [names[others] ^ name for name in range(SLOTS)]
+        return np.stack(
+            [self._across(self.nats, camera, others, lags, one) for one in named]
+        ) / sqrt(len(others))
+
+    def heard_of(self, camera: int, others: Sequence[int], lags: Ints, names: Ints) -> Floats:
+        """Return how many others see enough at one camera's lags, named as it is: (n,)."""
+        named = names[others] ^ names[camera]
+        return self._across(self.heard.astype(np.float64), camera, others, lags, named)
+
+    @staticmethod
+    def _across(
+        values: Floats, camera: int, others: Sequence[int], lags: Ints, named: Ints
+    ) -> Floats:
+        total = np.zeros(values.shape[-1])
+        for other, name in zip(others, named, strict=True):
+            total += _moved(values[other, camera, name], -int(lags[other]))
+        return total
 
 
 def clock_by_joints(
@@ -94,13 +109,16 @@ def clock_by_joints(
     placed = [bodies(camera, one) for camera, one in zip(cameras, seen, strict=True)]
     longest = max(len(one.joints) for one in seen) - int(LEAST_S / step_s)
     reach = max(1, min(int(max_offset_s / step_s), longest))
-    nats = np.zeros((len(seen), len(seen), SLOTS, 2 * reach + 1))
+    nats = np.full((len(seen), len(seen), SLOTS, 2 * reach + 1), np.nan)
     best = np.zeros(nats.shape[:3])
     for i, j in combinations(range(len(seen)), 2):
         best[i, j] = best[j, i] = most(placed[i][1], placed[j][1], step_s)
         nats[i, j] = curves(placed[i], placed[j], range(-reach, reach + 1), step_s)
         nats[j, i] = nats[i, j][:, ::-1]
-    evidence, everyone = _Evidence(nats, best, reach), list(range(len(seen)))
+    evidence, everyone = (
+        _Evidence(np.nan_to_num(nats), np.isfinite(nats), best, reach),
+        list(range(len(seen))),
+    )
     lags, names = _solved(evidence, everyone)
     jitter = _jitter(evidence, lags)
     sure = [
@@ -139,9 +157,7 @@ def _solved(evidence: _Evidence, cameras: Sequence[int]) -> tuple[Ints, Ints]:
     return lags, names
 
 
-def _move(
-    evidence: _Evidence, camera: int, others: Sequence[int], lags: Ints, names: Ints
-) -> bool:
+def _move(evidence: _Evidence, camera: int, others: Sequence[int], lags: Ints, names: Ints) -> bool:
     """Put a camera where the others hold it likeliest; tell whether that is elsewhere."""
     total = evidence.of(camera, others, lags, names)
     name, at = np.unravel_index(int(total.argmax()), total.shape)
@@ -163,23 +179,23 @@ def _jitter(evidence: _Evidence, lags: Ints) -> Floats:
     return np.array([max(LEAST_JITTER, float(np.sqrt(np.mean(np.square(one))))) for one in off])
 
 
-def _sureness(
-    evidence: _Evidence, camera: int, lags: Ints, names: Ints, step_s: float
-) -> float:
+def _sureness(evidence: _Evidence, camera: int, lags: Ints, names: Ints, step_s: float) -> float:
     """Return how sure a camera's lag is, given the others'."""
     others = [one for one in range(len(lags)) if one != camera]
     total = evidence.of(camera, others, lags, names).max(axis=0)
     at = int(lags[camera]) + evidence.reach
     inside = max(2, round(INSIDE_S / step_s))
-    ahead, behind = total[at + 1 : at + 1 + inside], total[max(0, at - inside) : at]
-    if min(len(ahead), len(behind)) < inside or min(ahead.min(), behind.min()) <= 0:
+    heard = evidence.heard_of(camera, others, lags, names)
+    if not inside <= at < len(total) - inside or not total[at]:
+        return 0.0
+    if min(heard[at - inside], heard[at + inside]) < heard[at]:
         return 0.0
     away = np.abs(evidence.lags - lags[camera])
     weight = np.exp(total - total[at])
     nothing = len(total) * float(np.exp(-min(total[at], 700.0)))
     share = float(weight[away <= NEAR_STEPS].sum()) / (float(weight.sum()) + nothing)
     rival = float(total[away > max(APART_S / step_s, NEAR_STEPS)].max(initial=0))
-    floor = float(total[total > 0].min())
+    floor = float(total[heard > 0].min())
     lead = (total[at] - max(rival, floor)) / max(total[at] - floor, 1e-9)
     could = sum(evidence.most[one, camera, names[one] ^ names[camera]] for one in others)
     fit = total[at] * sqrt(len(others)) / could

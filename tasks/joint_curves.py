@@ -89,16 +89,17 @@ def curves(
 ) -> Floats:
     """Return the nats of each lag over chance, under either naming of the second's slots: (2, n).
 
-    At lag s the step t of the first is the step t + s of the second. 0 where nothing is said.
+    At lag s the step t of the first is the step t + s of the second. 0 where it is no better than
+    chance, nan where too little is seen by both.
     """
     apart = other[0] - one[0]
     length = float(np.linalg.norm(apart))
-    found = np.zeros((SLOTS, len(lags)))
     if length == 0:
-        return found
+        return np.full((SLOTS, len(lags)), np.nan)
+    parts = np.full((SLOTS, SLOTS, len(lags)), np.nan)
     for a, b in product(range(SLOTS), repeat=2):
-        found[a ^ b] += _curve(one[1][a], other[1][b], apart / length, lags, step_s)
-    return found
+        parts[a ^ b, a] = _curve(one[1][a], other[1][b], apart / length, lags, step_s)
+    return np.where(np.isnan(parts).all(axis=1), np.nan, np.nansum(parts, axis=1))
 
 
 def most(one: list[Body], other: list[Body], step_s: float) -> Floats:
@@ -116,7 +117,7 @@ def _samples(one: Body, other: Body, step_s: float) -> float:
 
 
 def _curve(one: Body, other: Body, axis: Floats, lags: range, step_s: float) -> Floats:
-    found = np.zeros(len(lags))
+    found = np.full(len(lags), np.nan)
     independent = _samples(one, other, step_s)
     if not independent:
         return found
