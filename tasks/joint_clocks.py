@@ -37,7 +37,7 @@ LEAST_JITTER = 0.5
 # Shares that make nothing less sure; of less, confidence falls in proportion. `FIT`: of what would
 # be said if nothing were off. `LEAD`: by which the best lag is ahead of all that are `APART_S` or
 # more away, of what it has above the worst one: who stands still agrees at every lag. Reversed in
-# time or under another camera's calibration, one of the two was .43 and .30 at best (of the least
+# time or under another camera's calibration, one of the two was .41 and .30 at best (of the least
 # camera); right, .71 and .45 (Pose2Sim, one person and two).
 FIT, LEAD, APART_S = 0.6, 0.45, 0.15
 # A best lag is none if on one side of it there is none that could be better.
@@ -51,6 +51,22 @@ class JointClock:
 
     offsets_s: Floats
     confidence: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ClockWork:
+    """One session for a worker: 7 s for four cameras that see two people for 6 s."""
+
+    number: int
+    cameras: tuple[CameraModel, ...]
+    seen: tuple[Seen, ...]
+    step_s: float
+    max_offset_s: float
+
+
+def tell_clock(work: ClockWork) -> JointClock:
+    """Find the clock of one session; see `clock_by_joints`."""
+    return clock_by_joints(work.cameras, work.seen, work.step_s, work.max_offset_s)
 
 
 @dataclass(frozen=True)

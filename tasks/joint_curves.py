@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Nose, shoulders to wrists, hips to toes: hands and faces are the wrist and the nose again.
 USED = np.r_[0, 11:17, 23:33]
 # The same of the other side of the body: seen from behind or the side, a network takes left for
-# right, for half a second at a time (Pose2Sim, take 1, camera 2: 45 % of the frames).
+# right for many frames on end (Pose2Sim, take 1, camera 2: in a third of all).
 MIRRORED = np.array([0, 12, 11, 14, 13, 16, 15, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31])
 # By so much, in radians, the other side must fit better to be taken.
 MIRROR_GAIN = 0.002
