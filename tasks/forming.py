@@ -68,7 +68,7 @@ class Formed:
             ],
             "duration_ns": max(take.whole.end_ns for take in self.takes),
             "clock_status": self.rig.clock.status,
-            "calibration": self.rig.calibration,
+            "calibration": self.rig.calibration and self.rig.calibration.to_json(),
         }
 
     def shot_rows(self) -> list[dict[str, Any]]:

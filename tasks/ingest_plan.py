@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
 from tasks.archive import source_of
+from tasks.clocks_by_joints import is_ready
 from tasks.decode import decoder_build
 from tasks.listing import Listing, read_listing
 from tasks.rigs import clocking_digest
@@ -92,7 +93,9 @@ def forming_digest(settings: Settings) -> str:
     """Name what sessions and clips are formed by, their clocks included."""
     parts = [part for module in FORMERS for part in source_parts(module)]
     how = (settings.clip_max_ns, settings.clip_min_ns, int(settings.group_by_time))
-    return ids.digest("forming", clocking_digest(settings), *how, *parts)
+    # Fetched later, the networks may tell a clock that could not be told before.
+    clocks = (clocking_digest(settings), int(is_ready(settings)))
+    return ids.digest("forming", *clocks, *how, *parts)
 
 
 def refusing_digest(settings: Settings) -> str:

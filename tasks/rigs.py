@@ -1,7 +1,7 @@
 """What ties the cameras of a session together: one clock, and their calibration if there is one.
 
-Reads signals, sound and calibration files; writes nothing. A clock that was found for the same
-cameras and recordings before is taken from the catalog.
+Reads signals, sound and calibration files, and where those do not tell, joints; writes nothing. A
+clock that was found for the same cameras and recordings before is taken from the catalog.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from catalog import ids
 from catalog.query import rows
 from infra.observability import log_facts
 from infra.ray_cluster import Finished, connect, map_isolated
+from tasks.calibration import Calibration
 from tasks.calibration_search import calibration_beside
+from tasks.clocks_by_joints import clocks_by_joints, is_last_resort, is_ready, joints_digest
 from tasks.listener import ListenWork, listen_to
 from tasks.sync import CameraTrack, MeasuredClock, SessionClock, align
 from tasks.views.version import source_parts
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.settings import Settings
-    from tasks.calibration import Calibration
     from tasks.forming import Grouped
     from tasks.ingest_plan import IngestPlan
     from tasks.loudness import Loudness
@@ -33,16 +34,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The clock of a session, its cameras in order of name, and its calibration as JSON."""
+    """The clock of a session, its cameras in order of name, and its calibration if known."""
 
     clock: SessionClock
-    calibration: str | None = None
+    calibration: Calibration | None = None
 
 
 def clocking_digest(settings: Settings) -> str:
-    """Name what clocks are found by: settings and source."""
+    """Name what clocks are found by: settings and source, joints' too.
+
+    Not whether the networks are here: a clock that was measured stands without them, one that was
+    not is tried by joints again whenever its session is formed, as it is when they are fetched.
+    """
     limits = (settings.sync_max_offset_ns, str(settings.sync_min_confidence))
-    return ids.digest("clocking", *limits, *source_parts("tasks.sync"))
+    return ids.digest("clocking", *limits, joints_digest(), *source_parts("tasks.sync"))
 
 
 def find_rigs(
@@ -56,10 +61,32 @@ def find_rigs(
     known = _known(sessions, plan, run)
     fresh = [one for one in sessions if len(one.parts) > 1 and one.identity not in known]
     sounds = _sounds(fresh, members, plan, run)
-    return [
+    rigs = [
         known[one.identity] if one.identity in known else _found(one, signals, sounds, plan, run)
         for one in sessions
     ]
+    return _last_resort(sessions, rigs, members, signals, plan, run)
+
+
+def _last_resort(
+    sessions: Sequence[Grouped],
+    rigs: list[Rig],
+    members: Mapping[str, Mapping[str, Any]],
+    signals: Mapping[str, Signals],
+    plan: IngestPlan,
+    run: FlowRun,
+) -> list[Rig]:
+    """Return the rigs with clocks by joints, where nothing else told them and joints do."""
+    tried = {
+        k: (session, rig.clock, rig.calibration)
+        for k, (session, rig) in enumerate(zip(sessions, rigs, strict=True))
+        if rig.calibration is not None and is_last_resort(rig.clock, rig.calibration)
+    }
+    if tried and is_ready(run.settings):
+        clocks = clocks_by_joints(list(tried.values()), members, signals, plan, run)
+        for k, clock in zip(tried, clocks, strict=True):
+            rigs[k] = Rig(clock, rigs[k].calibration)
+    return rigs
 
 
 def _found(
@@ -89,7 +116,7 @@ def _found(
         max_offset_ns=run.settings.sync_max_offset_ns,
         min_confidence=run.settings.sync_min_confidence,
     )
-    return Rig(clock, None if calibration is None else calibration.to_json())
+    return Rig(clock, calibration)
 
 
 def _known(
@@ -98,7 +125,7 @@ def _known(
     """Return the rigs that the catalog has for these cameras and recordings."""
     wanted = [found["recording_id"] for one in sessions for _, _, found in one.parts]
     asked = {"recording_ids": wanted, "clocking": plan.clocking}
-    found = {}
+    found: dict[frozenset[tuple[str, str]], Rig] = {}
     for row in rows(run.catalog.snapshot(), "session_clocks", asked):
         cameras = sorted(row["cameras"], key=lambda camera: str(camera["camera_id"]))
         identity = frozenset((one["camera_id"], one["recording_id"]) for one in cameras)
@@ -112,7 +139,12 @@ def _known(
             )
             for one in cameras
         )
-        found[identity] = Rig(SessionClock(clocks, row["clock_status"]), row["calibration"])
+        stored = row["calibration"]
+        calibration = None if stored is None else Calibration.from_json(stored)
+        rig = Rig(SessionClock(clocks, row["clock_status"]), calibration)
+        # What joints told of late stands beside what could not be told before.
+        if identity not in found or rig.clock.status == "measured":
+            found[identity] = rig
     return found
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CameraTrack", "MeasuredClock", "SessionClock", "align"]
 
-Method = Literal["audio", "motion", "geometry", "sole", "assumed"]
+Method = Literal["audio", "motion", "geometry", "joints", "sole", "assumed"]
 Status = Literal["measured", "unsynchronised", "sole"]
 
 # Offsets are looked for on a grid no finer than this; the fit goes between.

@@ -58,13 +58,25 @@ def source_parts(module: str) -> tuple[str, ...]:
     pending, found = [module], {}
     while pending:
         name = pending.pop()
-        path = ROOT / (name.replace(".", "/") + ".py")
-        if name in found or not path.exists():
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found[name] = ast.dump(_without_docstrings(tree))
-        pending += _imports(tree)
+        code = None if name in found else _code(name)
+        if code is not None:
+            found[name], imported = code
+            pending += imported
     return tuple(f"{name}:{found[name]}" for name in sorted(found))
+
+
+@cache
+def _code(module: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return a module's code and what it imports of ours; None if it is no module of ours.
+
+    Kept: an ingest asks for what sessions are formed by in a dozen modules that share most.
+    """
+    path = ROOT / (module.replace(".", "/") + ".py")
+    if not path.exists():
+        return None
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    code = ast.dump(_without_docstrings(tree))
+    return code, tuple(_imports(tree))
 
 
 def _imports(tree: ast.Module) -> list[str]:

@@ -1,97 +1,163 @@
-"""Clocks of calibrated cameras by one person's joints: at the right shifts the rays of joints meet.
+"""How well joints tell clocks of calibrated cameras: a part of `eval_sync.py`.
 
-Used by `eval_pose.py`. The cost of two cameras at a shift is the mean distance between their rays
-of the same joint (capped, by visibility); all whole shifts of all cameras are tried at once.
+Reads joints of the real takes as ingest's last resort does, by the asset `blazepose`, once; starts
+are shifted by cutting them. Sessions that never were one are made by turning time round, by the
+other half of a take, and by the calibration of other cameras. Prints rows of the table.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.triangulate import undistorted
-from tasks.views.skeleton3d import camera_pixels
+from catalog.span import SECOND_NS, Span
+from infra.assets import asset_state
+from tasks.decode import Decoded, Limits, Source, decode_all, frames, probe
+from tasks.joint_clocks import LEAST_CAMERAS, clock_by_joints
+from tasks.joint_curves import Seen
+from tasks.joint_reader import FINEST_NS, LOOK_NS, READ_NS
+from tasks.pose.networks import ASSET, Networks
+from tasks.pose.people import PACE, find_people
+from tasks.pose.shared import RGB320
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
+    from eval_sync import Rig
 
-    from tasks.calibration import CameraModel
+    from tasks.calibration import Calibration, CameraModel
 
-    Floats = npt.NDArray[np.float64]
+    Times = npt.NDArray[np.int64]
 
-# Frames either way of the first camera; of what rays are farther apart (the calibration's unit,
-# millimetres) nothing more is learnt.
-REACH, CAP = 30, 120.0
-DRAWS, MOST_SHIFT, LEAST_COMMON = 20, 15, 20
+SURE, FRAMES = 0.85, 1.5
 
 
-def judge_clocks(
-    cameras: Sequence[CameraModel], joints: Floats, sizes: Sequence[tuple[int, int]]
-) -> None:
-    """Print the error of found shifts in frames, over random shifts of joints (V, T, 33, 4)."""
-    places, ways = zip(
-        *[rays(c, one, size) for c, one, size in zip(cameras, joints, sizes, strict=True)],
-        strict=True,
-    )
-    random = np.random.default_rng(0)
-    off = []
-    for _ in range(DRAWS):
-        starts = np.append(0, random.integers(-MOST_SHIFT, MOST_SHIFT + 1, len(cameras) - 1))
-        starts -= starts.min()
-        length = joints.shape[1] - starts.max()
-        kept = [slice(start, start + length) for start in starts]
-        found = shifts(
-            places,
-            [way[part] for way, part in zip(ways, kept, strict=True)],
-            [one[part, :, 3] for one, part in zip(joints, kept, strict=True)],
-        )
-        off.append(found + starts - starts[0])
-    errors = np.abs(np.array(off))[:, 1:]
-    each = np.median(errors, axis=0)
-    print(f"\nclocks by pose: off by {np.median(errors):.2f} frames (median), "
-          f"{errors.mean():.2f} (mean); each camera's median {each}")  # fmt: skip
+@dataclass(frozen=True)
+class Watched:
+    """Cameras of one take with their joints at even steps of true time, all from one instant."""
 
+    name: str
+    cameras: tuple[CameraModel, ...]
+    seen: tuple[Seen, ...]
+    step_s: float
+    shift_s: float
 
-def rays(camera: CameraModel, joints: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return where a camera stands (3,) and the directions (T, 33, 3) of its joints (T, 33, 4)."""
-    pixels = camera_pixels(camera, joints[..., :2].astype(np.float64), size)
-    flat = undistorted(camera, pixels.reshape(-1, 2))
-    turn = np.array(camera.rotation)
-    ways = np.column_stack([flat, np.ones(len(flat))]) @ turn
-    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    return -turn.T @ np.array(camera.translation), ways.reshape(*joints.shape[:2], 3)
-
-
-def shifts(
-    places: Sequence[Floats], ways: Sequence[Floats], weights: Sequence[Floats]
-) -> npt.NDArray[np.int64]:
-    """Return the frames by which each camera's clock is behind the first's."""
-    count, reach = len(places), np.arange(-REACH, REACH + 1)
-    total = np.zeros((len(reach),) * (count - 1))
-    grid = [np.zeros((1,) * (count - 1), int), *np.meshgrid(*[reach] * (count - 1), indexing="ij")]
-    for i, j in combinations(range(count), 2):
-        costs = [
-            cost(places[j] - places[i], ways[i], ways[j], weights[i], weights[j], shift)
-            for shift in range(-2 * REACH, 2 * REACH + 1)
+    def cut(self, firsts: Sequence[int], length: int | None = None) -> list[Seen]:
+        """Return what cameras see that start at these steps and end after `length` more."""
+        return [
+            replace(one, joints=one.joints[first:][:length])
+            for one, first in zip(self.seen, firsts, strict=True)
         ]
-        total += np.array(costs)[grid[j] - grid[i] + 2 * REACH]
-    best = np.unravel_index(int(total.argmin()), total.shape)
-    return np.array([0, *[reach[k] for k in best]])
+
+    def of(self, chosen: Sequence[int]) -> Watched:
+        """Return the take of some cameras."""
+        cameras, seen = (
+            tuple(self.cameras[k] for k in chosen),
+            tuple(self.seen[k] for k in chosen),
+        )
+        return replace(self, cameras=cameras, seen=seen)
+
+    def told(self, seen: Sequence[Seen]) -> tuple[npt.NDArray[np.float64], float]:
+        """Return the offsets found, in steps, and the least confidence."""
+        found = clock_by_joints(self.cameras, seen, self.step_s, 60.0)
+        return found.offsets_s / self.step_s, float(found.confidence.min())
 
 
-def cost(
-    apart: Floats, one: Floats, other: Floats, sure: Floats, known: Floats, shift: int
-) -> float:
-    """Return the mean distance of rays, the other camera's taken `shift` frames later."""
-    low, high = max(0, -shift), min(len(one), len(other) - shift)
-    if high - low < LEAST_COMMON:
-        return CAP
-    normal = np.cross(one[low:high], other[low + shift : high + shift])
-    length = np.maximum(np.linalg.norm(normal, axis=-1), 1e-3)
-    distance = np.minimum(np.abs(normal @ apart) / length, CAP)
-    weight = sure[low:high] * known[low + shift : high + shift]
-    return float((weight * distance).sum() / weight.sum())
+def by_joints(rigs: Iterable[Rig], assets: Path) -> list[Watched]:
+    """Return the joints of takes by three or more calibrated cameras, if the networks are here."""
+    if asset_state(assets, ASSET) != "present":
+        print(f"by joints: needs `stillhouse assets fetch {ASSET}`")
+        return []
+    takes = []
+    for rig in rigs:
+        if rig.files and rig.calibration is not None:
+            each = zip(rig.cameras, rig.files, rig.offsets_ns, strict=True)
+            files = {name: (file, rig.cameras[name].times_ns, start) for name, file, start in each}
+            takes.append(watched(rig.name, files, rig.calibration, rig.shift_s, assets))
+    return takes
+
+
+def watched(
+    name: str,
+    files: Mapping[str, tuple[Path, Times, int]],
+    calibration: Calibration,
+    shift_s: float,
+    assets: Path,
+) -> Watched:
+    """Read a take; `files` has each camera's file, its frames' times, and its true start."""
+    eyes, models = Networks(assets / ASSET, 1), calibration.matched(files)
+    step_ns = max(FINEST_NS, *(int(np.median(np.diff(times))) for _, times, _ in files.values()))
+    begin = max(start for _, _, start in files.values())
+    end = min(start + int(times[-1]) for _, times, start in files.values())
+    grid = np.arange(begin, end, step_ns) + step_ns // 4
+    seen = []
+    for path, times, start in files.values():
+        source = Source(str(path))
+        first = next(decode_all(source, Limits(pixels=1 << 24, frames=1 << 20)))
+        assert isinstance(first, Decoded)
+        found = list(frames(source, Span(0, 1 << 50), [RGB320], start_pts=first.pts))
+        at = np.searchsorted(times + start, grid, side="right") - 1
+        pictures = np.stack([found[k].images[RGB320.name] for k in at])
+        picture = probe(source).picture
+        size = (picture.width, picture.height)
+        pace = replace(PACE, look=max(1, round(LOOK_NS / step_ns)))
+        people = find_people(pictures, np.ones(len(at), np.bool_), size, eyes, pace)
+        seen.append(Seen(people.joints.astype(np.float64), size))
+    cameras = tuple(models[camera] for camera in files)
+    return Watched(name, cameras, tuple(seen), step_ns / SECOND_NS, shift_s)
+
+
+def shifted(take: Watched, draws: int) -> Iterator[tuple[float, list[float], bool]]:
+    """Yield confidence, errors in frames, and whether it is wrong, of starts cut at random."""
+    random = np.random.default_rng(0)
+    length = int(READ_NS / SECOND_NS / take.step_s)
+    for _ in range(draws):
+        firsts = (random.uniform(0, take.shift_s, len(take.seen)) / take.step_s).astype(int)
+        found, sure = take.told(take.cut(firsts, length))
+        errors = np.abs(found - (firsts - firsts[0]))[1:]
+        yield sure, errors.tolist(), bool(sure >= SURE and errors.max() > FRAMES)
+
+
+def unrelated(take: Watched) -> Iterator[float]:
+    """Yield confidences of sessions of which some cameras saw another time, or another place."""
+    count, steps = len(take.seen), len(take.seen[0].joints)
+    length = int(READ_NS / SECOND_NS / take.step_s)
+    half = min(steps // 2, length)
+    least = [one.joints[:length] for one in take.seen]
+    ways: list[Callable[[int, bool], npt.NDArray[np.float64]]] = [
+        lambda k, odd: least[k][::-1] if odd else least[k],
+        lambda k, odd: take.seen[k].joints[steps - half :] if odd else take.seen[k].joints[:half],
+    ]
+    for way, odd in product(ways, product((False, True), repeat=count)):
+        if len(set(odd)) > 1:
+            other = [replace(take.seen[k], joints=way(k, odd[k])) for k in range(count)]
+            yield take.told(other)[1]
+    for order in permutations(range(count)):
+        if all(order[k] != k for k in range(count)):
+            swapped = replace(take, cameras=tuple(take.cameras[k] for k in order))
+            yield swapped.told(take.cut([0] * count, length))[1]
+
+
+def judge_joints(takes: Sequence[Watched], draws: int) -> None:
+    """Print a row for each take, of all its cameras and of three, and sessions that are none."""
+    print(f"\n{'by joints':42} {'cams':>4} {'sessions':>8} {'median':>8} {'mean':>6} {'90 %':>6} "
+          f"{'unsync':>8} {'wrong':>6} {'least sure':>10} {'surest':>7}")  # fmt: skip
+    for take in takes:
+        threes = [take.of(some) for some in combinations(range(len(take.seen)), LEAST_CAMERAS)]
+        for group in ([take], threes):
+            told = [one for some in group for one in shifted(some, draws)]
+            sure = np.array([one[0] for one in told])
+            off = np.concatenate([one[1] for one in told])
+            print(f"{take.name:42} {len(group[0].seen):4} {len(told):8} {np.median(off):8.2f} "
+                  f"{off.mean():6.2f} {np.percentile(off, 90):6.2f} {(sure < SURE).mean():8.0%} "
+                  f"{sum(one[2] for one in told):6} {sure.min():10.2f} {sure.max():7.2f}",
+                  flush=True)  # fmt: skip
+            none = np.array([one for some in group for one in unrelated(some)])
+            print(f"{'  unrelated':42} {len(group[0].seen):4} {len(none):8} {'':31} "
+                  f"{(none < SURE).mean():8.0%} {(none >= SURE).sum():6} {'':10} {none.max():7.2f}",
+                  flush=True)  # fmt: skip

@@ -29,8 +29,7 @@ from tasks.triangulate import errors_px, linear, robust
 from tasks.views.skeleton3d import camera_pixels
 
 sys.path.insert(0, str(Path(__file__).parent))
-from clocks_by_pose import judge_clocks  # the path is set just above
-from moving_truth import judge_moving
+from moving_truth import judge_moving  # the path is set just above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,8 +175,6 @@ def judge_joints(folder: Path, assets: Path) -> None:
             name = f"{rate} {precision}{', all' if pace == FULL else ', chosen pace'}"
             for shifts in ways:
                 print(f"{name:28}{shifts!s:>16}" + compared(cameras, joints, sizes, shifts))
-    # The last read: 60 frames/s, as the product reads.
-    judge_clocks(cameras, joints, sizes)
 
 
 def compared(cameras: Sequence[CameraModel], joints: Floats, sizes: Sequence[tuple[int, int]],

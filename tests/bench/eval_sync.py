@@ -8,6 +8,7 @@ table. Starts are shifted by cutting the signals, so the truth is known to the f
 from __future__ import annotations
 
 import csv
+import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ from tasks.signals import NAMES, Signals
 from tasks.sync import CameraTrack, align
 from tasks.synthetic import ArchiveSpec, write_archive
 
+sys.path.insert(0, str(Path(__file__).parent))
+from clocks_by_pose import by_joints, judge_joints  # the path is set just above
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,6 +51,7 @@ class Rig:
     offsets_ns: tuple[int, ...]
     shift_s: float
     calibration: Calibration | None = None
+    files: tuple[Path, ...] = ()
     drift_ppm: tuple[float, ...] | None = None
 
 
@@ -102,7 +107,8 @@ def real_rigs() -> Iterator[Rig]:
             names = [f"cam0{k}" for k in range(1, 5)]
             cameras = {name: signals_of(sample / take / f"{name}.mp4") for name in names}
             known = read_calibration(sample / "Calib.qca.txt")
-            yield Rig(f"pose2sim {take}", cameras, (0, 0, 0, 0), 0.5, known)
+            files = tuple(sample / take / f"{name}.mp4" for name in names)
+            yield Rig(f"pose2sim {take}", cameras, (0, 0, 0, 0), 0.5, known, files)
 
 
 def _caliscope(folder: Path, shift: float) -> Rig:
@@ -118,7 +124,8 @@ def _caliscope(folder: Path, shift: float) -> Rig:
         cameras[f"cam_{name}"] = replace(found, times_ns=clock - clock[0])
         starts.append(int(clock[0]))
     known = read_calibration(folder / "camera_array.toml")
-    return Rig(f"caliscope {folder.name}", cameras, tuple(starts), shift, known)
+    files = tuple(folder / f"cam_{name}.mp4" for name in sorted(times))
+    return Rig(f"caliscope {folder.name}", cameras, tuple(starts), shift, known, files)
 
 
 def synthetic_rigs(folder: Path) -> Iterator[Rig]:
@@ -287,7 +294,10 @@ def drifting() -> None:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table; with the word `joints`, only what joints tell."""
+    if sys.argv[1:] == ["joints"]:
+        judge_joints(by_joints(real_rigs(), load_settings().assets), DRAWS)
+        return
     print(
         f"{'set':42} {'cams':>4} {'shift s':>9} {'sessions':>8} {'median':>8} {'90 %':>8} "
         f"{'unsync':>8} {'wrong':>8}"
@@ -310,6 +320,7 @@ def main() -> None:
             tally.wrong += clock.status == "measured"
         show(name, max(len(cameras) for cameras, _ in sessions), "-", tally)
     drifting()
+    judge_joints(by_joints(rigs, load_settings().assets), DRAWS)
 
 
 if __name__ == "__main__":
