@@ -49,10 +49,12 @@ def haarpsi(ours: Tensor, truth: Tensor) -> Tensor:
     chroma_x, chroma_y = (avg_pool2d(pad(z[:, 1:], (0, 1, 0, 1)), 2, 1).abs() for z in (x, y))
     similarities.append(_similarity(chroma_x, chroma_y).mean(dim=1))
     weights.append((weights[0] + weights[1]) / 2)
-    alike, weight = torch.stack(similarities, dim=1), torch.stack(weights, dim=1)
+    similarity, weight = torch.stack(similarities, dim=1), torch.stack(weights, dim=1)
     # Flat pictures have no weight anywhere: then every place counts alike.
     weight = torch.where(weight.sum(dim=(1, 2, 3), keepdim=True) > 0, weight, 1.0)
-    mean = (torch.sigmoid(ALPHA * alike) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
+    mean = (torch.sigmoid(ALPHA * similarity) * weight).sum(dim=(1, 2, 3)) / weight.sum(
+        dim=(1, 2, 3)
+    )
     return (torch.logit(mean) / ALPHA).square().float().reshape(ours.shape[:-3])
 
 
@@ -85,4 +87,5 @@ def _haar(x: Tensor, scale: int, axis: int) -> Tensor:
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
     """Of two magnitudes: 1 where equal."""
-    return (2 * a * b + C) / (a.square() + b.square() + C)
+    alike: Tensor = (2 * a * b + C) / (a.square() + b.square() + C)
+    return alike

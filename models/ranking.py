@@ -74,7 +74,8 @@ def retrieval(similarity: Floats, right: Bools, admitted: Bools) -> Retrieval:
 def _unit(x: npt.NDArray[np.floating]) -> Floats:
     x = np.asarray(x, np.float64)
     length = np.linalg.norm(x, axis=-1, keepdims=True)
-    return np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    unit: Floats = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return unit
 
 
 def _mean(x: Floats) -> float:
