@@ -55,7 +55,8 @@ def haarpsi(ours: Tensor, truth: Tensor) -> Tensor:
     mean = (torch.sigmoid(ALPHA * similarity) * weight).sum(dim=(1, 2, 3)) / weight.sum(
         dim=(1, 2, 3)
     )
-    return (torch.logit(mean) / ALPHA).square().float().reshape(ours.shape[:-3])
+    index: Tensor = (torch.logit(mean) / ALPHA).square().float().reshape(ours.shape[:-3])
+    return index
 
 
 def _yiq(rgb: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ def _haar(x: Tensor, scale: int, axis: int) -> Tensor:
     length = boxes.shape[axis] - half
     change = boxes.narrow(axis, half, length) - boxes.narrow(axis, 0, length)
     # A sum over half of size^2 pixels by a filter of height 1 / size.
-    return change.abs() * (size / 2)
+    magnitude: Tensor = change.abs() * (size / 2)
+    return magnitude
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
