@@ -16,7 +16,6 @@ from __future__ import annotations
 import platform
 import resource
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,9 +23,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import psutil
 from bench_ingest import cpu_model
-from bench_road import BusyCpu
+from bench_road import BusyCpu, WorkerMemory
 from extract_material import SECONDS, long_recording, recordings, short_recording, take
 from ingest_engines import ffmpeg_binary, ffmpeg_to_null
 
@@ -38,7 +36,6 @@ from tasks.sample import SAMPLE_ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
 
     from tasks.feature_plan import FeaturePlan
 
@@ -233,35 +230,6 @@ def memory(homes: Homes, short: Path, long: Path) -> None:
         gib.append(watched.peak / 2**30)
     print(f"\npeak memory of a worker with two threads: {gib[0]:.2f} GiB", end="")
     print(f", recording ten times as long: {gib[1]:.2f} GiB  ({verdict(-gib[1], -1.5)})")
-
-
-class WorkerMemory:
-    """The most memory that any one Ray worker below this process had, sampled."""
-
-    INTERVAL_S = 0.1
-
-    def __init__(self) -> None:
-        self.peak = 0
-        self._done = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        me = psutil.Process()
-        while not self._done.wait(self.INTERVAL_S):
-            for process in me.children(recursive=True):
-                try:
-                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
-                        self.peak = max(self.peak, process.memory_info().rss)
-                except psutil.Error:
-                    continue
 
 
 def storage(settings: Settings) -> None:

@@ -21,6 +21,8 @@ from infra.observability import PeakMemory
 from infra.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from tasks.feature_plan import FeaturePlan
 
 ROUNDS = 3
@@ -53,6 +55,35 @@ class BusyCpu:
     def _watch(self) -> None:
         while not self._done.wait(self.INTERVAL_S):
             self.seconds()
+
+
+class WorkerMemory:
+    """The most memory that any one Ray worker below this process had, sampled."""
+
+    INTERVAL_S = 0.1
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(self.INTERVAL_S):
+            for process in me.children(recursive=True):
+                try:
+                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::"):
+                        self.peak = max(self.peak, process.memory_info().rss)
+                except psutil.Error:
+                    continue
 
 
 def bare(settings: Settings, plan: FeaturePlan) -> dict[str, float]:
