@@ -8,25 +8,22 @@ without talking: together they read what one would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from catalog.lookup import FeatureFiles
-from catalog.query import rows
-from tasks.calibration import Calibration
+from tasks.clip_index import indexed, turns_of
 from tasks.views.catalogue import specs, view_named
-from tasks.views.current import view_versions
 from tasks.views.packing import STORED, unpacked
-from tasks.window_tensors import TENSORS, camera_vector, read_tensor
+from tasks.window_tensors import TENSORS, read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from catalog.snapshot import Snapshot
-    from infra.settings import Settings
+    from tasks.clip_index import ClipIndex
     from tasks.views.view import Feature
     from tasks.window_tensors import Tensor
 
@@ -35,14 +32,22 @@ if TYPE_CHECKING:
 RUN_CAMERA_CLIPS, RUNS = 32, 4
 
 
+Part = Literal["all", "earlier", "later"]
+Place = tuple[str, int]  # a clip and the window's first step in it
+
+
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """Which windows: their tensors, length and stride in steps, and the cameras of one at most."""
+    """Which windows: their tensors, length and stride in steps, and the cameras of one at most.
+
+    `part` is that of a session's time: see `clip_index.EARLIER`.
+    """
 
     tensors: tuple[str, ...] = tuple(TENSORS)
     steps: int = 8
     stride: int = 8
     cameras: int = 8
+    part: Part = "all"
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -57,19 +62,6 @@ class Position:
     epoch: int = 0
     pool: int = 0
     drawn: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClipIndex:
-    """One clip: its cameras in order of name, the instant of its first step, its steps."""
-
-    clip_id: str
-    session_id: str
-    start_ns: int
-    steps: int
-    cameras: tuple[str, ...]
-    vectors: Mapping[str, Tensor] = field(repr=False)
-    givens: tuple[tuple[str, Mapping[str, str]], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ class Batch:
 
 
 class WindowReader:
-    """Reads batches of windows of one split, epoch by epoch."""
+    """Reads windows of one split: batches epoch by epoch, or those at given places."""
 
     def __init__(
         self,
@@ -97,7 +89,8 @@ class WindowReader:
         spec: WindowSpec,
         *,
         split: str,
-        settings: Settings,
+        versions: Mapping[str, str],
+        step_ns: int,
         batch: int = 16,
         seed: int = 0,
         worker: int = 0,
@@ -105,7 +98,8 @@ class WindowReader:
     ) -> None:
         """Index the clips; `worker` of `workers` reads every so manyth pool.
 
-        `settings` say which grid and which champions the features are of.
+        `versions` are those of the views that are read (`tasks.views.current.view_versions`),
+        `step_ns` is the step of the session grid.
 
         Raises:
             ValueError: a tensor is not of the contract.
@@ -114,11 +108,12 @@ class WindowReader:
         if unknown:
             raise ValueError(f"no tensor {unknown}; there are {list(TENSORS)}")
         self._spec, self._batch, self._seed = spec, batch, seed
-        step_ns = self._step_ns = settings.grid_step_ns
+        self._step_ns = step_ns
         self._share = (worker, workers)
         self._givens = {one.name: one.given for one in specs(spec.views)}
-        self._files = FeatureFiles(snapshot, view_versions(spec.views, settings))
-        self.clips = _indexed(snapshot, split, step_ns)
+        self._files = FeatureFiles(snapshot, {view: versions[view] for view in spec.views})
+        self.clips = indexed(snapshot, split, step_ns)
+        self._turns = turns_of(self.clips, step_ns)
 
     def read(self, at: Position = Position()) -> Iterator[Batch]:
         """Yield the batches of one epoch from a position on; the last may be smaller."""
@@ -140,6 +135,38 @@ class WindowReader:
         if waiting:
             yield _collated(waiting, Position(at.epoch + 1))
 
+    def places(self) -> list[Place]:
+        """Return where all windows are, in order of session and time."""
+        return [(clip.clip_id, first) for clip in self.clips for first in self._firsts(clip)]
+
+    def at(self, places: Iterable[Place]) -> Iterator[tuple[ClipIndex, int, dict[str, Tensor]]]:
+        """Yield the clip, the first step and the tensors (V, T, ...) of each window asked for.
+
+        In order of session and time, so that each clip is read once.
+        """
+        wanted: dict[str, list[int]] = {}
+        for clip_id, first in places:
+            wanted.setdefault(clip_id, []).append(first)
+        for clip in self.clips:
+            firsts = wanted.get(clip.clip_id)
+            if firsts:
+                said = self._read([clip])[clip.clip_id]
+                for first in sorted(firsts):
+                    yield clip, first, self._window(clip, first, said)
+
+    def _firsts(self, clip: ClipIndex) -> Iterator[int]:
+        """Yield the first steps of a clip's windows; a short clip gives one.
+
+        A later window may reach past the clip's end, where all is masked, by half its length.
+        """
+        spec, turn = self._spec, self._turns[clip.clip_id]
+        most = max(1, clip.steps - spec.steps + 1)
+        if spec.part == "later":
+            first, last = max(0, turn), max(most, clip.steps - spec.steps // 2 + 1)
+        else:
+            first, last = 0, most if spec.part == "all" else min(most, turn - spec.steps + 1)
+        yield from range(first, last, spec.stride)
+
     def _pools(self, rng: np.random.Generator) -> list[list[ClipIndex]]:
         """Cut the clips into runs of neighbours, shuffle the runs, take several at a time."""
         runs: list[list[ClipIndex]] = []
@@ -157,13 +184,8 @@ class WindowReader:
         ]
 
     def _drawn(self, pool: list[ClipIndex], epoch: int, number: int) -> list[tuple[ClipIndex, int]]:
-        """Return the windows of a pool in the order they are given out; a short clip gives one."""
-        spec = self._spec
-        found = [
-            (clip, first)
-            for clip in pool
-            for first in range(0, max(1, clip.steps - spec.steps + 1), spec.stride)
-        ]
+        """Return the windows of a pool in the order they are given out."""
+        found = [(clip, first) for clip in pool for first in self._firsts(clip)]
         rng = np.random.default_rng([self._seed, epoch, number])
         return [found[k] for k in rng.permutation(len(found))]
 
@@ -202,36 +224,6 @@ class WindowReader:
         times = clip.start_ns + (first + np.arange(spec.steps, dtype=np.int64)) * self._step_ns
         window["t_ns"] = np.tile(times, (len(cameras), 1))
         return window
-
-
-def _indexed(snapshot: Snapshot, split: str, step_ns: int) -> list[ClipIndex]:
-    """Return the clips of a split in order of session and time."""
-    clips: list[ClipIndex] = []
-    rigs: dict[str, Calibration] = {}
-    for (session_id, clip_id), group in groupby(
-        rows(snapshot, "window_index", {"split": split}),
-        key=lambda row: (row["session_id"], row["clip_id"]),
-    ):
-        cameras = list(group)
-        names = tuple(row["camera_id"] for row in cameras)
-        first = cameras[0]
-        models = {}
-        if first["calibration"] is not None:
-            if session_id not in rigs:
-                rigs[session_id] = Calibration.from_json(first["calibration"])
-            models = rigs[session_id].matched(names)
-        clips.append(
-            ClipIndex(
-                clip_id=clip_id,
-                session_id=session_id,
-                start_ns=first["start_ns"],
-                steps=-(-(first["end_ns"] - first["start_ns"]) // step_ns),
-                cameras=names,
-                vectors={name: camera_vector(model) for name, model in models.items()},
-                givens=tuple((row["camera_id"], dict(row["givens"])) for row in cameras),
-            )
-        )
-    return clips
 
 
 def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Tensor]:

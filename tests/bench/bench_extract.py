@@ -235,6 +235,7 @@ def memory(homes: Homes, short: Path, long: Path) -> None:
 def storage(settings: Settings) -> None:
     """Print what the store takes and how fast it is read as windows."""
     from flows.extract import extract
+    from tasks.views.current import view_versions
     from tasks.windows import WindowReader, WindowSpec
 
     extract((), str(settings.home))
@@ -249,7 +250,14 @@ def storage(settings: Settings) -> None:
     split = "train"
     if not asked_sql(snapshot, "select 1 from current_clips where split = 'train'").num_rows:
         split = "heldout"
-    reader = WindowReader(snapshot, WindowSpec(), split=split, settings=settings, batch=8)
+    reader = WindowReader(
+        snapshot,
+        WindowSpec(),
+        split=split,
+        versions=view_versions((), settings),
+        step_ns=settings.grid_step_ns,
+        batch=8,
+    )
     seconds, started = 0.0, time.process_time()
     for _ in range(ROUNDS):
         for batch in reader.read():

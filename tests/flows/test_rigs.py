@@ -17,6 +17,7 @@ from infra.settings import Settings, load_settings
 from tasks.calibration import Calibration, camera_from
 from tasks.explain import explain_feature
 from tasks.views.catalogue import RIG_VIEWS
+from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
 from tasks.windows import WindowReader, WindowSpec
 
@@ -104,7 +105,8 @@ def test_windows_know_the_cameras(calibrated: Settings) -> None:
         snapshot,
         WindowSpec(("rgb", "depth"), steps=4, stride=4),
         split=split,
-        settings=calibrated,
+        versions=view_versions((), calibrated),
+        step_ns=calibrated.grid_step_ns,
     )
     batch = next(reader.read())
     known = batch.tensors["camera_known"]

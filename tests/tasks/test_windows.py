@@ -15,6 +15,7 @@ from models.distiller import Distiller, Query
 from models.distiller_config import PRESETS
 from tasks.splits import HELDOUT, TRAIN
 from tasks.views.catalogue import VIEWS
+from tasks.views.current import view_versions
 from tasks.views.packing import unpacked, values
 from tasks.window_tensors import TENSORS
 from tasks.windows import Batch, Position, WindowReader, WindowSpec
@@ -30,7 +31,15 @@ SMALL = WindowSpec(("rgb", "flow"), steps=4, stride=4)
 def reader(road: Road, spec: WindowSpec = SMALL, split: str = TRAIN, **given: int) -> WindowReader:
     """Return a reader of small batches over the generated archive."""
     snapshot = Catalog(road.settings.catalog).snapshot()
-    return WindowReader(snapshot, spec, split=split, settings=road.settings, batch=3, **given)
+    return WindowReader(
+        snapshot,
+        spec,
+        split=split,
+        versions=view_versions((), road.settings),
+        step_ns=road.settings.grid_step_ns,
+        batch=3,
+        **given,
+    )
 
 
 def contents(batches: Iterator[Batch]) -> dict[tuple[str, str, int], str]:

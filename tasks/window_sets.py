@@ -1,0 +1,131 @@
+"""Windows as torch takes them, and the sets of them that the distiller is judged on.
+
+Reads the catalog, never video; writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from models.conditioning import MOST_CAMERAS
+from tasks.windows import WindowReader, WindowSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from catalog.snapshot import Snapshot
+    from tasks.windows import Part, Place
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSource:
+    """What windows are read from; small enough to travel to another process.
+
+    `versions` are those of the views, `names` what people call each session.
+    """
+
+    snapshot: Snapshot
+    versions: Mapping[str, str]
+    step_ns: int
+    names: Mapping[str, str]
+
+    def reader(
+        self,
+        spec: WindowSpec,
+        split: str,
+        *,
+        batch: int = 8,
+        seed: int = 0,
+        worker: int = 0,
+        workers: int = 1,
+    ) -> WindowReader:
+        """Return a reader of one split."""
+        return WindowReader(
+            self.snapshot,
+            spec,
+            split=split,
+            versions=self.versions,
+            step_ns=self.step_ns,
+            batch=batch,
+            seed=seed,
+            worker=worker,
+            workers=workers,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window, with every camera of its clip.
+
+    `tensors` are as `Distiller.encode` takes them: a batch of 1, so (1, V, T, ...), `slot` (1, V)
+    included. `first` is its first step in the clip.
+    """
+
+    session_id: str
+    session_name: str
+    clip_id: str
+    first: int
+    cameras: tuple[str, ...]
+    tensors: dict[str, torch.Tensor]
+
+
+def as_torch(tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
+    """Return a reader's batch as the distiller takes it; cameras have their place as slot.
+
+    Half-precision views become fp32: they are small, and the extractor's stems would otherwise
+    each convert them.
+    """
+    found = {
+        name: torch.from_numpy(x.astype(np.float32) if x.dtype == np.float16 else x)
+        for name, x in tensors.items()
+    }
+    batch, cameras = found["camera_known"].shape
+    found["slot"] = (torch.arange(cameras) % MOST_CAMERAS).expand(batch, cameras).clone()
+    return found
+
+
+def judged_windows(
+    source: WindowSource,
+    spec: WindowSpec,
+    split: str,
+    *,
+    per_session: int,
+    part: Part = "all",
+) -> list[Window]:
+    """Return at most so many windows of each session, spread evenly over its time."""
+    reader = source.reader(replace(spec, part=part), split)
+    sessions = {clip.clip_id: clip.session_id for clip in reader.clips}
+    places: dict[str, list[Place]] = {}
+    for place in reader.places():
+        places.setdefault(sessions[place[0]], []).append(place)
+    chosen = [place for found in places.values() for place in _spread(found, per_session)]
+    return list(_windows(source, reader, chosen))
+
+
+def _windows(
+    source: WindowSource, reader: WindowReader, chosen: Sequence[Place]
+) -> Iterator[Window]:
+    for clip, first, tensors in reader.at(chosen):
+        yield Window(
+            session_id=clip.session_id,
+            session_name=source.names.get(clip.session_id, clip.session_id),
+            clip_id=clip.clip_id,
+            first=first,
+            cameras=clip.cameras[: len(tensors["camera_known"])],
+            tensors=as_torch({name: x[None] for name, x in tensors.items()}),
+        )
+
+
+def _spread(places: Sequence[Place], count: int) -> list[Place]:
+    """Return at most `count` of them, the first and the last among them."""
+    if len(places) <= count:
+        return list(places)
+    return [
+        places[k] for k in np.unique(np.linspace(0, len(places) - 1, count).round().astype(int))
+    ]
