@@ -107,6 +107,10 @@ class MissingBaselineError(StillhouseError):
     """A result came without its baselines: a result without its baseline is not a result."""
 
 
+class NothingToLearnError(StillhouseError):
+    """There are no features to train on: run `stillhouse extract`, or ingest more."""
+
+
 class TrainingDivergedError(StillhouseError):
     """The loss became NaN or infinite: lower the learning rate."""
 

@@ -34,6 +34,17 @@ def upsample(x: Tensor, scale: int, kernel: Kernel = "bicubic") -> Tensor:
     return _interpolate(x, x.shape[-2] * scale, x.shape[-1] * scale, kernel)
 
 
+def to_side(pictures: Tensor, side: int) -> Tensor:
+    """Pictures (..., 3, h, w) in 0..255 -> (..., 3, side, side) in 0..1, as targets are made.
+
+    One whose side that is stays as it is.
+    """
+    x = pictures.float() / 255
+    if x.shape[-2:] == (side, side):
+        return x
+    return _interpolate(x, side, side, "bicubic").clamp(0, 1)
+
+
 def blur_downsample(x: Tensor, scale: int, sigma_px: float) -> Tensor:
     """Gaussian blur and subsampling, called BD: (..., C, H, W) -> (..., C, H/scale, W/scale).
 

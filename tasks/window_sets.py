@@ -44,6 +44,7 @@ class WindowSource:
         seed: int = 0,
         worker: int = 0,
         workers: int = 1,
+        keep_bytes: int = 0,
     ) -> WindowReader:
         """Return a reader of one split."""
         return WindowReader(
@@ -56,6 +57,7 @@ class WindowSource:
             seed=seed,
             worker=worker,
             workers=workers,
+            keep_bytes=keep_bytes,
         )
 
 

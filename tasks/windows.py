@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RUN_CAMERA_CLIPS, RUNS = 32, 4
 
 
+Said = dict[str, dict[str, "Feature"]]  # of one clip: cameras to views to features
 Part = Literal["all", "earlier", "later"]
 Place = tuple[str, int]  # a clip and the window's first step in it
 
@@ -40,7 +41,8 @@ Place = tuple[str, int]  # a clip and the window's first step in it
 class WindowSpec:
     """Which windows: their tensors, length and stride in steps, and the cameras of one at most.
 
-    `part` is that of a session's time: see `clip_index.EARLIER`.
+    `part` is that of a session's time: see `clip_index.EARLIER`. With `by_camera` an epoch has a
+    window of V cameras V times: so many pictures there are to make of it.
     """
 
     tensors: tuple[str, ...] = tuple(TENSORS)
@@ -48,6 +50,7 @@ class WindowSpec:
     stride: int = 8
     cameras: int = 8
     part: Part = "all"
+    by_camera: bool = False
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -95,11 +98,13 @@ class WindowReader:
         seed: int = 0,
         worker: int = 0,
         workers: int = 1,
+        keep_bytes: int = 0,
     ) -> None:
-        """Index the clips; `worker` of `workers` reads every so manyth pool.
+        """Index the clips; `worker` of `workers` reads every so manyth pool (of few, window).
 
         `versions` are those of the views that are read (`tasks.views.current.view_versions`),
-        `step_ns` is the step of the session grid.
+        `step_ns` is the step of the session grid. Of the features read, about `keep_bytes` are
+        kept for the next epoch.
 
         Raises:
             ValueError: a tensor is not of the contract.
@@ -114,19 +119,27 @@ class WindowReader:
         self._files = FeatureFiles(snapshot, {view: versions[view] for view in spec.views})
         self.clips = indexed(snapshot, split, step_ns)
         self._turns = turns_of(self.clips, step_ns)
+        # What was read first stays: the most recent would be pushed out before its next epoch.
+        self._kept: dict[str, Said] = {}
+        self._room = keep_bytes
 
     def read(self, at: Position = Position()) -> Iterator[Batch]:
         """Yield the batches of one epoch from a position on; the last may be smaller."""
         rng = np.random.default_rng([self._seed, at.epoch])
         pools = self._pools(rng)
         waiting: list[tuple[dict[str, Tensor], tuple[str, str, int]]] = []
+        worker, workers = self._share
+        # A small archive is one pool: then each pool's windows are shared out.
+        by_pool = len(pools) >= workers
         for number in range(at.pool, len(pools)):
-            if number % self._share[1] != self._share[0]:
+            if by_pool and number % workers != worker:
                 continue
             drawn = at.drawn if number == at.pool else 0
             order = self._drawn(pools[number], at.epoch, number)
             said = self._read(pools[number]) if drawn < len(order) else {}
             for count, (clip, first) in enumerate(order[drawn:], start=drawn + 1):
+                if not by_pool and (count - 1) % workers != worker:
+                    continue
                 window = self._window(clip, first, said[clip.clip_id])
                 waiting.append((window, (clip.session_id, clip.clip_id, first)))
                 if len(waiting) == self._batch:
@@ -185,13 +198,29 @@ class WindowReader:
 
     def _drawn(self, pool: list[ClipIndex], epoch: int, number: int) -> list[tuple[ClipIndex, int]]:
         """Return the windows of a pool in the order they are given out."""
-        found = [(clip, first) for clip in pool for first in self._firsts(clip)]
+        found = [
+            (clip, first)
+            for clip in pool
+            for first in self._firsts(clip)
+            for _ in range(len(clip.cameras) if self._spec.by_camera else 1)
+        ]
         rng = np.random.default_rng([self._seed, epoch, number])
         return [found[k] for k in rng.permutation(len(found))]
 
-    def _read(self, pool: list[ClipIndex]) -> dict[str, dict[str, dict[str, Feature]]]:
+    def _read(self, pool: list[ClipIndex]) -> dict[str, Said]:
         """Return what each view says of each clip through each camera."""
-        said: dict[str, dict[str, dict[str, Feature]]] = {
+        absent = [clip for clip in pool if clip.clip_id not in self._kept]
+        fresh = self._read_files(absent) if absent else {}
+        said = {clip.clip_id: self._kept.get(clip.clip_id) or fresh[clip.clip_id] for clip in pool}
+        for clip_id, cameras in fresh.items():
+            if self._room <= 0:
+                break
+            self._kept[clip_id] = cameras
+            self._room -= _bytes(cameras)
+        return said
+
+    def _read_files(self, pool: list[ClipIndex]) -> dict[str, Said]:
+        said: dict[str, Said] = {
             clip.clip_id: {camera: {} for camera in clip.cameras} for clip in pool
         }
         givens = {(clip.clip_id, camera): given for clip in pool for camera, given in clip.givens}
@@ -224,6 +253,11 @@ class WindowReader:
         times = clip.start_ns + (first + np.arange(spec.steps, dtype=np.int64)) * self._step_ns
         window["t_ns"] = np.tile(times, (len(cameras), 1))
         return window
+
+
+def _bytes(said: Said) -> int:
+    features = [feature for views in said.values() for feature in views.values()]
+    return sum(array.nbytes for feature in features for array in feature.arrays)
 
 
 def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Tensor]:
