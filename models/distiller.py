@@ -18,7 +18,7 @@ from models.combiner import AUDIO_VALUES, TEXT_VALUES, Combiner, Tokens
 from models.conditioning import CameraEmbedding
 from models.convolutions import init_layers
 from models.distiller_config import DistillerConfig
-from models.extractor import FRAME_VIEWS, SKELETON, Extractor
+from models.extractor import FRAME_VIEWS, PIXEL_VIEWS, SKELETON, Extractor
 from models.fuser import Fuser, MapJoin
 from models.target_decoder import TargetDecoder
 
@@ -44,6 +44,8 @@ class Seen(NamedTuple):
     maps: Tensor  # (B, V, T, pyramid, cells, cells)
     skeleton: Tensor  # (B, V, T, width)
     present: Tensor  # (B, V, T) bool: any view is there
+    colours: Tensor  # (B, V, T, 3, cells, cells): the picture's, pooled, as the extractor sees it
+    lit: Tensor  # (B, V, T) bool: there is a picture
     camera: Tensor  # (B, V, width)
     t_ns: Tensor  # (B, T)
 
@@ -134,8 +136,20 @@ class Distiller(nn.Module):
         # A camera that a window was filled up with has no time; those there share one grid.
         clock = t_ns.gather(1, t_ns.abs().argmax(dim=1, keepdim=True))[:, 0]
         camera = self.camera(windows["camera"], windows["camera_known"], windows.get("slot"))
+        lit = masks.get("rgb", torch.zeros_like(present))
+        if "rgb" in views:
+            colours = placed(pooled_colours(views["rgb"].flatten(0, 2)[rows], self.config.cells))
+        else:
+            colours = maps.new_zeros(*shape, 3, self.config.cells, self.config.cells)
         return Seen(
-            placed(pyramid.c4), placed(maps), placed(pyramid.skeleton), present, camera, clock
+            placed(pyramid.c4),
+            placed(maps),
+            placed(pyramid.skeleton),
+            present,
+            colours,
+            lit,
+            camera,
+            clock,
         )
 
     def combine(
@@ -155,10 +169,12 @@ class Distiller(nn.Module):
         latents, maps = self.fuser(latents, maps, here, seconds, causal=causal)
         whole, place = _mean(latents, here), _mean(maps, here)
         each_map = self.to_step(maps.flatten(0, 1)).float()
+        still, change = _base(seen, cameras)
         real = Symbols(
             self.to_semantic(whole).float(),
-            self.to_key(place).float(),
-            each_map.view(*here.shape, *each_map.shape[1:]),
+            self.to_key(place).float() + functional.pad(still, _channels(self.config.key - 3)),
+            each_map.view(*here.shape, *each_map.shape[1:])
+            + functional.pad(change, _channels(self.config.step - 1)),
         )
         symbols = self.codec.quantise(real)
         each = self.to_embedding(latents.mean(dim=2)).float()
@@ -230,6 +246,32 @@ def _tokens(seen: Seen, windows: Windows, present: Tensor, seconds: Tensor) -> T
         windows.get("mask_text", false.expand(batch)),
         seconds,
     )
+
+
+def pooled_colours(rgb: Tensor, cells: int) -> Tensor:
+    """(N, 3, h, w) in 0..255 -> (N, 3, cells, cells), normalised as the extractor does."""
+    view = PIXEL_VIEWS["rgb"]
+    return (functional.adaptive_avg_pool2d(rgb.float(), cells) - view.middle) / view.spread
+
+
+def _base(seen: Seen, cameras: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What the code's maps begin from: colours that stay, (B, 3, c, c), and changes of light.
+
+    The changes are each step's, (B, T, 1, c / 2, c / 2). Means over the cameras there are.
+    """
+    lit = seen.lit if cameras is None else seen.lit & cameras[..., None]
+    weight = lit.float()[..., None, None, None]  # (B, V, T, 1, 1, 1)
+    total, count = (seen.colours * weight).sum(dim=1), weight.sum(dim=1)
+    each = total / count.clamp(min=1)
+    still = total.sum(dim=1) / count.sum(dim=1).clamp(min=1)
+    light = (each - still[:, None]).mean(dim=2, keepdim=True) * (count > 0)
+    change = functional.avg_pool2d(light.flatten(0, 1), 2)
+    return still, change.view(*light.shape[:3], *change.shape[2:])
+
+
+def _channels(more: int) -> tuple[int, ...]:
+    """Padding that appends so many channels of zeros to a map."""
+    return (0, 0, 0, 0, 0, more)
 
 
 def _mean(x: Tensor, here: Tensor) -> Tensor:

@@ -19,6 +19,11 @@ from models.conditioning import (
     time_embedding,
 )
 from models.convolutions import Conv, FilmResidual
+from models.extractor import PIXEL_VIEWS
+
+
+# How much of the base is kept before training, as a logit: .95.
+KEEPS = 3.0
 
 
 class TargetDecoder(nn.Module):
@@ -46,7 +51,7 @@ class TargetDecoder(nn.Module):
         self.up = nn.Conv2d(width, narrow * 4, 3, padding=1)
         self.middle = FilmResidual(narrow, width)
         self.up_again = nn.Conv2d(narrow, narrower * 4, 3, padding=1)
-        self.last = nn.Conv2d(narrower, 3 * 4, 3, padding=1)
+        self.last = nn.Conv2d(narrower, 4 * 4, 3, padding=1)
         self.register_buffer("places", grid_positions(cells, width), persistent=False)
 
     def forward(
@@ -74,5 +79,11 @@ class TargetDecoder(nn.Module):
         x = functional.silu(functional.pixel_shuffle(self.up(x), 2))
         x = self.middle(x, condition)
         x = functional.silu(functional.pixel_shuffle(self.up_again(x), 2))
-        # Grey before training: the last layer is drawn small.
-        return 0.5 + functional.pixel_shuffle(self.last(x).float(), 2)
+        # The last layer is drawn small: before training the base is all there is.
+        detail, keep = functional.pixel_shuffle(self.last(x).float(), 2).split([3, 1], dim=1)
+        base = functional.interpolate(
+            key[:, :3] + fine[:, :1], size=detail.shape[-2:], mode="bilinear"
+        )
+        view = PIXEL_VIEWS["rgb"]
+        base = (view.middle + view.spread * base) / 255 - 0.5
+        return 0.5 + base * torch.sigmoid(KEEPS + keep) + detail
