@@ -29,7 +29,7 @@ class DistillerPreset:
     batch: int = 8  # windows, over all workers
     targets: int = 2  # instants of a window that are made
     seed: int = 0
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_share: float = 0.05  # of the steps, linear; then a cosine to zero
     clip_norm: float = 1.0

@@ -12,6 +12,7 @@ import torch
 from models.conditioning import MOST_CAMERAS
 from models.distiller_losses import contrast_loss, distiller_loss, still_pairs
 from models.view_prediction import WIDTHS
+from tasks.augmentation import augmented
 from tasks.drop_law import corrupted, dropped
 from tasks.targets import draw_halves, draw_targets, withheld
 
@@ -43,7 +44,7 @@ def step_losses(
     The extractor runs once; codes are made thrice: of all inputs for the target, and of two
     disjoint halves of the cameras, which should agree.
     """
-    whole = dict(windows) | {"slot": _slots(windows, rng)}
+    whole = augmented(windows, rng) | {"slot": _slots(windows, rng)}
     targets = draw_targets(whole, preset.targets, net.config.side, preset.crossed_share, rng)
     inputs = corrupted(dropped(withheld(whole, targets), rng), preset.corrupted_share, rng)
     halves = draw_halves(inputs, rng)

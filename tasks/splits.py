@@ -45,6 +45,7 @@ def assign_groups(
     known_groups: Mapping[str, tuple[str, str]],
     heldout_fraction: float,
     have: Collection[str],
+    rigs: Collection[str] = (),
 ) -> dict[str, tuple[str, str]]:
     """Return `{session_id: (group_id, split)}` for every new session.
 
@@ -54,7 +55,8 @@ def assign_groups(
     and its split. Of the other groups those with the smallest hashes of their content are held
     out, so the order of arrival within a run does not matter; when that would leave nothing held
     out or nothing to train on, the first or last is moved. `have` are the sides that any known
-    session is on.
+    session is on. Groups that hold one of `rigs`, the sessions of several cameras, are drawn by
+    themselves: a share of all could be all of them, and nothing across cameras would be learnt.
 
     When new sessions link known groups of unlike splits, they are held out: nothing is trained on
     them.
@@ -89,25 +91,33 @@ def assign_groups(
         else:
             alone.append((digest("group", sessions[0]), sessions))
     alone.sort()
-    splits = _draw(alone, set(have), heldout_fraction)
+    several = [any(session in rigs for session in sessions) for _, sessions in alone]
+    splits = _draw([group for group, _ in alone], several, set(have), heldout_fraction)
     for (group_id, sessions), split in zip(alone, splits, strict=True):
         found |= dict.fromkeys(sessions, (group_id, split))
     return found
 
 
-def _draw(fresh: list[tuple[str, list[str]]], have: set[str], fraction: float) -> list[str]:
+def _draw(
+    fresh: Sequence[str], several: Sequence[bool], have: set[str], fraction: float
+) -> list[str]:
     """Split groups by their own hash: `fresh` is sorted by group id, which is that hash.
 
-    Several at once give the share exactly; one alone is held out with that chance.
+    Several at once give the share exactly, of rigs (`several`) and of the others; one alone is
+    held out with that chance.
     """
     if len(fresh) == 1:
-        count = int(int(fresh[0][0][:8], 16) / 2**32 < fraction)
+        chosen = int(int(fresh[0][:8], 16) / 2**32 < fraction)
+        splits = [HELDOUT if chosen else TRAIN]
     else:
-        count = round(fraction * len(fresh))
-    splits = [HELDOUT] * count + [TRAIN] * (len(fresh) - count)
+        splits = [TRAIN] * len(fresh)
+        for kind in (True, False):
+            places = [k for k, one in enumerate(several) if one == kind]
+            for k in places[: round(fraction * len(places))]:
+                splits[k] = HELDOUT
     if len(splits) + len(have) > 1 and splits:
         if HELDOUT not in splits and HELDOUT not in have:
-            splits[0] = HELDOUT
+            splits[several.index(False) if False in several else 0] = HELDOUT
         elif TRAIN not in splits and TRAIN not in have:
             splits[-1] = TRAIN
     return splits

@@ -48,5 +48,6 @@ def split_sessions(formed: Sequence[Formed], run: FlowRun) -> dict[str, tuple[st
         groups,
         run.settings.heldout_fraction,
         have={row["split"] for row in rows(snapshot, "splits", {})},
+        rigs={one.session_id for one in fresh.values() if len(one.takes) > 1},
     )
     return groups | found

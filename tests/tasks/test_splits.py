@@ -122,3 +122,15 @@ def test_one_group_alone_cannot_be_split() -> None:
     """Training without anything held out is refused with what is missing."""
     with pytest.raises(SplitImpossibleError, match="heldout"):
         require_split([TRAIN, TRAIN])
+
+
+def test_rigs_are_drawn_by_themselves() -> None:
+    """Some rigs are trained on and, of several, some held out, however the hashes fall."""
+    for seed in range(30):
+        singles = [f"single {seed} {k}" for k in range(3)]
+        rigs = [f"rig {seed} {k}" for k in range(2)]
+        found = assign_groups([*singles, *rigs], [], {}, 0.4, (), rigs)
+        assert sorted(found[rig][1] for rig in rigs) == [HELDOUT, TRAIN]
+        assert sum(found[one][1] == HELDOUT for one in singles) == 1
+        lonely = assign_groups([*singles, rigs[0]], [], {}, 0.4, (), rigs[:1])
+        assert lonely[rigs[0]][1] == TRAIN
