@@ -1,7 +1,8 @@
 """The code of a window as whole numbers and as bytes: quantisers, priors, the real coder.
 
 Tensors in, tensors or bytes out. Three parts: what a window means (latents), where things lie in
-it (the key map), and what each step changes (step maps).
+it (the key map), and what each step changes (step maps). `RealCode` has the same call and leaves
+numbers as they are: what quantisation costs is measured against it.
 """
 
 from __future__ import annotations
@@ -107,6 +108,46 @@ class Codec(nn.Module):
             by["key"](key),
             by["steps"](steps).transpose(1, 2),
         )
+
+
+class RealCode(nn.Module):
+    """In the place of `Codec`: symbols are real numbers without noise, 32 bits each."""
+
+    def __init__(self, config: DistillerConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def quantise(self, real: Symbols) -> Symbols:
+        """Return them as they are."""
+        return Symbols(*(part.float() for part in real))
+
+    def restore(self, symbols: Symbols) -> Symbols:
+        """Return them as they are."""
+        return symbols
+
+    def bits(self, symbols: Symbols) -> Tensor:
+        """Return 32 for each number: (B,) fp32, without gradient."""
+        numbers = sum(part[0].numel() for part in symbols)
+        return symbols.semantic.new_full((len(symbols.semantic),), 32.0 * numbers)
+
+    def tabulate(self) -> None:
+        """Do nothing: there is no coder."""
+
+    def to_bytes(self, symbols: Symbols) -> bytes:  # noqa: ARG002  the codec's call
+        """Refuse.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("this model's symbols are real numbers (quantised=False): none is coded")
+
+    def from_bytes(self, stream: bytes) -> Symbols:  # noqa: ARG002  the codec's call
+        """Refuse.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("this model's symbols are real numbers (quantised=False): none is coded")
 
 
 def _by_channel(given: Symbols) -> tuple[Tensor, Tensor, Tensor]:

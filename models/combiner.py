@@ -32,6 +32,17 @@ class Tokens(NamedTuple):
     text: Tensor  # (B, 384)
     mask_text: Tensor  # (B,) bool
     seconds: Tensor  # (B, T) since the window's first step
+    slot: Tensor | None = None  # (B, V) int64 in 0..7; else a camera's place is its slot
+
+
+class Seats(NamedTuple):
+    """What each camera says at each step, place by place, and whether it says it."""
+
+    grid: Tensor  # (B, T, V, cells, width)
+    skeleton: Tensor  # (B, T, V, width)
+    here: Tensor  # (B, T, V) bool
+    bodied: Tensor  # (B, T, V) bool: there is a skeleton
+    slot: Tensor | None  # (B, V)
 
 
 class Block(nn.Module):
@@ -73,7 +84,9 @@ class Combiner(nn.Module):
         self.latents = nn.Parameter(torch.randn(latents, width) * 0.5)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.last = nn.LayerNorm(width)
-        self.register_buffer("places", grid_positions(TOKEN_SIDE, width), persistent=False)
+        # 4 x 4, but for sides that do not pool to it: 32 px has 2 x 2 cells, 96 px has 3 x 3.
+        side = -(-cells // self.pool)
+        self.register_buffer("places", grid_positions(side, width), persistent=False)
 
     def forward(self, said: Tokens) -> Tensor:
         """Return the latents, (B, T, K, width) fp32."""
@@ -88,6 +101,7 @@ class Combiner(nn.Module):
     def tokens(self, said: Tokens) -> tuple[Tensor, Tensor]:
         """Return the tokens of each step, (B, T, M, width), and which are there, (B, T, M)."""
         batch, cameras, steps = said.present.shape
+        here = said.present.transpose(1, 2)  # (B, T, V)
         when = time_embedding(said.seconds, self.width)[:, :, None]  # (B, T, 1, width)
         pooled = functional.avg_pool2d(said.c4.flatten(0, 2), self.pool, ceil_mode=True)
         cells = pooled.shape[-1] * pooled.shape[-2]
@@ -97,19 +111,25 @@ class Combiner(nn.Module):
         skeleton = said.skeleton.float() + self.kinds[1] + said.camera[:, :, None]
         audio = torch.where(said.mask_audio[..., None], said.audio.flatten(2), 0).float()
         text = torch.where(said.mask_text[..., None], said.text, 0).float()
+        seen, known = self.over_cameras(
+            Seats(
+                grid.permute(0, 2, 1, 3, 4),
+                skeleton.transpose(1, 2),
+                here,
+                here & said.mask_skeleton.transpose(1, 2),
+                said.slot,
+            )
+        )
         parts = [
-            grid.permute(0, 2, 1, 3, 4).flatten(2, 3),
-            skeleton.transpose(1, 2),
+            *seen,
             (self.audio(audio).float() + self.kinds[2])[:, :, None],
             (self.text(text).float() + self.kinds[3])[:, None, None].expand(-1, steps, -1, -1),
         ]
         nothing = self.nothing.expand(batch, steps, 1, -1)
         tokens = self.norm(torch.cat([torch.cat(parts, dim=2) + when, nothing], dim=2))
-        here = said.present.transpose(1, 2)  # (B, T, V)
         there = torch.cat(
             [
-                here.repeat_interleave(cells, dim=2),
-                (here & said.mask_skeleton.transpose(1, 2)),
+                *known,
                 said.mask_audio[:, :, None],
                 said.mask_text[:, None, None].expand(-1, steps, -1),
                 here.new_ones(batch, steps, 1),
@@ -117,3 +137,12 @@ class Combiner(nn.Module):
             dim=2,
         )
         return tokens, there
+
+    def over_cameras(self, said: Seats) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the tokens of all cameras, (B, T, M, width) in parts, and which are there.
+
+        Here every camera keeps its own; fusions.py has other ways.
+        """
+        cells = said.grid.shape[3]
+        there = said.here.repeat_interleave(cells, dim=2)
+        return [said.grid.flatten(2, 3), said.skeleton], [there, said.bodied]

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.codec import Codec, Symbols
-from models.combiner import AUDIO_VALUES, TEXT_VALUES, Combiner, Tokens
+from models.codec import Codec, RealCode, Symbols
+from models.combiner import AUDIO_VALUES, TEXT_VALUES, Tokens
 from models.conditioning import CameraEmbedding
 from models.convolutions import init_layers
 from models.distiller_config import DistillerConfig
 from models.extractor import FRAME_VIEWS, PIXEL_VIEWS, SKELETON, Extractor
-from models.fuser import Fuser, MapJoin
+from models.fuser import Fuser, NoMemory
+from models.fusions import FUSIONS
 from models.target_decoder import TargetDecoder
 
 if TYPE_CHECKING:
@@ -70,14 +71,17 @@ class Distiller(nn.Module):
         self.config = c = config or DistillerConfig()
         self.extractor = Extractor(c.channels, c.blocks, c.pyramid, c.width, c.side)
         self.camera = CameraEmbedding(c.width)
-        self.combiner = Combiner(c.channels[3], c.side // 16, c.width, c.heads, c.latents, c.layers)
-        self.join = MapJoin(c.pyramid, c.width)
-        self.fuser = Fuser(c.width, c.pyramid)
+        fusion = FUSIONS[c.fusion]
+        self.combiner = fusion.combiner(
+            c.channels[3], c.side // 16, c.width, c.heads, c.latents, c.layers
+        )
+        self.join = fusion.join(c.pyramid, c.width)
+        self.fuser = Fuser(c.width, c.pyramid) if c.recurrent else NoMemory()
         self.to_embedding = nn.Sequential(nn.LayerNorm(c.width), nn.Linear(c.width, c.embedding))
         self.to_semantic = nn.Sequential(nn.LayerNorm(c.width), nn.Linear(c.width, c.semantic))
         self.to_key = nn.Conv2d(c.pyramid, c.key, 1)
         self.to_step = nn.Conv2d(c.pyramid, c.step, 3, stride=2, padding=1)
-        self.codec = Codec(c)
+        self.codec = Codec(c) if c.quantised else RealCode(c)
         self.decoder = TargetDecoder(c.latents, c.semantic, c.key, c.step, c.cells, c.decoder)
         self.init_weights()
         # As weights.load lays them out: another layout sums in another order, and a code of the
@@ -164,7 +168,7 @@ class Distiller(nn.Module):
         present = seen.present if cameras is None else seen.present & cameras[..., None]
         seconds = ((seen.t_ns - seen.t_ns[:, :1]).double() * 1e-9).float()
         latents = self.combiner(_tokens(seen, windows, present, seconds))
-        maps = self.join(seen.maps, seen.camera, present)
+        maps = self.join(seen.maps, seen.camera, present, windows.get("slot"))
         here = present.any(dim=1)  # (B, T)
         latents, maps = self.fuser(latents, maps, here, seconds, causal=causal)
         whole, place = _mean(latents, here), _mean(maps, here)
@@ -245,6 +249,7 @@ def _tokens(seen: Seen, windows: Windows, present: Tensor, seconds: Tensor) -> T
         windows.get("text", like.new_zeros(batch, TEXT_VALUES)),
         windows.get("mask_text", false.expand(batch)),
         seconds,
+        windows.get("slot"),
     )
 
 

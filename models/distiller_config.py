@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+# How cameras become one: what each is, models/fusions.py says.
+Fusion = Literal["latents", "tokens", "mean", "sum", "concat"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class DistillerConfig:
     embedding: int = 128
     limit: int = 31  # whole numbers are within +-limit
     decoder: int = 96  # channels of the target decoder at the map's grid
+    # What the ablation ladder takes away; a config from before it has none of these.
+    fusion: Fusion = "latents"
+    recurrent: bool = True  # else each step knows itself only
+    quantised: bool = True  # else symbols are real numbers, and nothing is coded
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network.
@@ -32,8 +40,12 @@ class DistillerConfig:
         """
         # JSON has lists only.
         object.__setattr__(self, "channels", tuple(self.channels))
+        if self.fusion not in get_args(Fusion):
+            raise ValueError(f"fusion must be one of {get_args(Fusion)}, got {self.fusion!r}")
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, str | bool):
+                continue
             least = min(value) if isinstance(value, tuple) else value
             if least < 1:
                 raise ValueError(f"{field.name} must be positive, got {value}")

@@ -79,15 +79,41 @@ class MapJoin(nn.Module):
         self.film = nn.Linear(condition, 2 * channels)
         self.conv = Conv(channels, channels, size=1)
 
-    def forward(self, maps: Tensor, camera: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self,
+        maps: Tensor,
+        camera: Tensor,
+        present: Tensor,
+        slot: Tensor | None = None,  # noqa: ARG002  fusions.py joins by it
+    ) -> Tensor:
         """(B, V, T, C, g, g), (B, V, condition), (B, V, T) bool -> (B, T, C, g, g) fp32."""
-        batch, cameras, steps = present.shape
-        scale, shift = self.film(camera)[:, :, None, :, None, None].float().chunk(2, dim=3)
-        told = (maps.float() * (1 + scale) + shift).flatten(0, 2)
-        told = self.conv(told).float().view(batch, cameras, steps, *maps.shape[3:])
+        told = self.told(maps, camera).flatten(0, 2)
+        told = self.conv(told).float().view(*present.shape, *maps.shape[3:])
         weight = present[..., None, None, None].float()
         mean: Tensor = (told * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
         return mean
+
+    def told(self, maps: Tensor, camera: Tensor) -> Tensor:
+        """Tell each map whose it is."""
+        scale, shift = self.film(camera)[:, :, None, :, None, None].float().chunk(2, dim=3)
+        told: Tensor = maps.float() * (1 + scale) + shift
+        return told
+
+
+class NoMemory(nn.Module):
+    """In the place of `Fuser`: each step knows itself only."""
+
+    def forward(
+        self,
+        latents: Tensor,
+        maps: Tensor,
+        mask: Tensor,  # noqa: ARG002  the fuser's call
+        seconds: Tensor,  # noqa: ARG002
+        *,
+        causal: bool = True,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        """Return latents and maps as they are."""
+        return latents, maps
 
 
 class Fuser(nn.Module):
