@@ -116,6 +116,7 @@ class Distiller(nn.Module):
         Raises:
             ValueError: if no view of a camera is in `windows`.
         """
+        windows = self.config.shown(windows)
         views = {name: windows[name] for name in FRAME_VIEWS if name in windows}
         if not views:
             raise ValueError(f"a window needs one of {FRAME_VIEWS}, got {list(windows)}")
@@ -165,6 +166,7 @@ class Distiller(nn.Module):
         causal: bool = True,
     ) -> Encoded:
         """Make the code of what some of the cameras saw (all, unless `cameras` (B, V) says)."""
+        windows = self.config.shown(windows)
         present = seen.present if cameras is None else seen.present & cameras[..., None]
         seconds = ((seen.t_ns - seen.t_ns[:, :1]).double() * 1e-9).float()
         latents = self.combiner(_tokens(seen, windows, present, seconds))

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    T = TypeVar("T")
 
 # How cameras become one: what each is, models/fusions.py says.
 Fusion = Literal["latents", "tokens", "mean", "sum", "concat"]
+# What a window may have: views of a camera's frames, and of the session.
+FRAMES = ("rgb", "silhouette", "flow", "depth", "appearance", "skeleton")
+VIEWS = (*FRAMES, "audio", "text")
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class DistillerConfig:
     fusion: Fusion = "latents"
     recurrent: bool = True  # else each step knows itself only
     quantised: bool = True  # else symbols are real numbers, and nothing is coded
+    views: tuple[str, ...] = VIEWS  # others are left out of a window, whoever put them in
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network.
@@ -40,11 +49,11 @@ class DistillerConfig:
         """
         # JSON has lists only.
         object.__setattr__(self, "channels", tuple(self.channels))
-        if self.fusion not in get_args(Fusion):
-            raise ValueError(f"fusion must be one of {get_args(Fusion)}, got {self.fusion!r}")
+        object.__setattr__(self, "views", tuple(self.views))
+        self._check_choices()
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, str | bool):
+            if field.name == "views" or isinstance(value, str | bool):
                 continue
             least = min(value) if isinstance(value, tuple) else value
             if least < 1:
@@ -61,10 +70,21 @@ class DistillerConfig:
         if self.decoder % 48:
             raise ValueError(f"decoder must be a multiple of 48, got {self.decoder}")
 
+    def _check_choices(self) -> None:
+        if set(self.views) - set(VIEWS) or not set(self.views) & set(FRAMES):
+            raise ValueError(f"views must be of {VIEWS}, a frame's among them, got {self.views}")
+        if self.fusion not in get_args(Fusion):
+            raise ValueError(f"fusion must be one of {get_args(Fusion)}, got {self.fusion!r}")
+
     @property
     def cells(self) -> int:
         """Side of the window's map; a step's has half of it."""
         return self.side // 8
+
+    def shown(self, windows: Mapping[str, T]) -> dict[str, T]:
+        """Return windows without the views, and their masks, that the network is not to see."""
+        hidden = set(VIEWS) - set(self.views)
+        return {k: x for k, x in windows.items() if k.removeprefix("mask_") not in hidden}
 
 
 PRESETS: dict[str, DistillerConfig] = {

@@ -14,7 +14,7 @@ from tasks.calibration import Calibration
 from tasks.window_tensors import camera_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from catalog.snapshot import Snapshot
     from tasks.window_tensors import Tensor
@@ -37,12 +37,18 @@ class ClipIndex:
     givens: tuple[tuple[str, Mapping[str, str]], ...] = field(repr=False)
 
 
-def indexed(snapshot: Snapshot, split: str, step_ns: int) -> list[ClipIndex]:
-    """Return the clips of a split in order of session and time."""
+def indexed(
+    snapshot: Snapshot, split: str, step_ns: int, sessions: Collection[str] | None = None
+) -> list[ClipIndex]:
+    """Return the clips of a split, or of exactly these sessions, in order of session and time."""
     clips: list[ClipIndex] = []
     rigs: dict[str, Calibration] = {}
     for (session_id, clip_id), group in groupby(
-        rows(snapshot, "window_index", {"split": split}),
+        rows(
+            snapshot,
+            "window_index",
+            {"split": split, "sessions": None if sessions is None else sorted(sessions)},
+        ),
         key=lambda row: (row["session_id"], row["clip_id"]),
     ):
         cameras = list(group)

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 class WindowSource:
     """What windows are read from; small enough to travel to another process.
 
-    `versions` are those of the views, `names` what people call each session.
+    `versions` are those of the views, `names` what people call each session. With `sessions`
+    windows are of exactly those, whatever split they are on: who asks so answers for the split.
     """
 
     snapshot: Snapshot
     versions: Mapping[str, str]
     step_ns: int
     names: Mapping[str, str]
+    sessions: frozenset[str] | None = None
 
     def reader(
         self,
@@ -58,6 +60,7 @@ class WindowSource:
             worker=worker,
             workers=workers,
             keep_bytes=keep_bytes,
+            sessions=self.sessions,
         )
 
 

@@ -20,7 +20,7 @@ from tasks.views.packing import STORED, unpacked
 from tasks.window_tensors import TENSORS, read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from catalog.snapshot import Snapshot
     from tasks.clip_index import ClipIndex
@@ -99,12 +99,13 @@ class WindowReader:
         worker: int = 0,
         workers: int = 1,
         keep_bytes: int = 0,
+        sessions: Collection[str] | None = None,
     ) -> None:
         """Index the clips; `worker` of `workers` reads every so manyth pool (of few, window).
 
         `versions` are those of the views that are read (`tasks.views.current.view_versions`),
         `step_ns` is the step of the session grid. Of the features read, about `keep_bytes` are
-        kept for the next epoch.
+        kept for the next epoch. With `sessions` those are read, and `split` is not looked at.
 
         Raises:
             ValueError: a tensor is not of the contract.
@@ -117,7 +118,7 @@ class WindowReader:
         self._share = (worker, workers)
         self._givens = {one.name: one.given for one in specs(spec.views)}
         self._files = FeatureFiles(snapshot, {view: versions[view] for view in spec.views})
-        self.clips = indexed(snapshot, split, step_ns)
+        self.clips = indexed(snapshot, split, step_ns, sessions)
         self._turns = turns_of(self.clips, step_ns)
         # What was read first stays: the most recent would be pushed out before its next epoch.
         self._kept: dict[str, Said] = {}

@@ -10,9 +10,11 @@ from distiller_windows import STEP_NS, noise_windows
 
 from models import weights
 from models.distiller import Distiller, Query
-from models.distiller_config import PRESETS, DistillerConfig, Fusion
+from models.distiller_config import FRAMES, PRESETS, VIEWS, DistillerConfig, Fusion
 from models.distiller_losses import contrast_loss, distiller_loss
+from models.extractor import FRAME_VIEWS
 from models.precision import autocast
+from tasks.window_tensors import TENSORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,13 +255,13 @@ def test_every_rung_comes_back_from_its_folder(name: str, tmp_path: Path) -> Non
 
 
 def test_a_config_from_before_the_ladder_still_loads(tmp_path: Path) -> None:
-    """Without the three fields it is the network of today, weight by weight."""
+    """Without the four fields it is the network of today, weight by weight."""
     net = net_of("latents")
     weights.save(tmp_path, net)
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
     del config["digest"]
-    for field in ("fusion", "recurrent", "quantised"):
+    for field in ("fusion", "recurrent", "quantised", "views"):
         del config["config"][field]
     config["digest"] = weights._digest(config, (tmp_path / "weights.safetensors").read_bytes())
     path.write_text(json.dumps(config))
@@ -278,6 +280,28 @@ def test_every_side_that_a_config_admits_makes_a_network(side: int) -> None:
     windows = noise_windows(1, 1, 1)
     query = Query(windows["camera"][:, 0], windows["camera_known"][:, 0], windows["t_ns"][:, 0])
     assert net(windows, query)[0].shape == (1, 1, 3, side, side)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@torch.no_grad()
+def test_a_network_of_one_view_sees_no_other(name: str) -> None:
+    """Whatever else a window holds: the same code, bit by bit, as of a window of that view."""
+    net = net_of("latents", dataclasses.replace(TINY, views=(name,)))
+    windows = noise_windows(2, 2, 3)
+    others = {k: x for k, x in windows.items() if k.removeprefix("mask_") not in {*VIEWS} - {name}}
+    one, other = net.encode(windows), net.encode(others)
+    assert torch.equal(one.latents, other.latents)
+    assert all(torch.equal(a, b) for a, b in zip(one.symbols, other.symbols, strict=True))
+    assert not torch.equal(one.latents, net_of("latents").encode(windows).latents)
+
+
+def test_views_are_those_of_the_contract() -> None:
+    """The config names what the windows have; one of no frame's view, or of another, is refused."""
+    assert set(VIEWS) == set(TENSORS)
+    assert set(FRAMES) == set(FRAME_VIEWS)
+    for views in ((), ("audio",), ("rgb", "smell")):
+        with pytest.raises(ValueError, match="views must be of"):
+            DistillerConfig(views=views)
 
 
 def test_an_unknown_fusion_is_named() -> None:

@@ -58,6 +58,25 @@ def contents(batches: Iterator[Batch]) -> dict[tuple[str, str, int], str]:
     return found
 
 
+def test_sessions_may_be_named_instead_of_a_split(road: Road) -> None:
+    """Exactly those are read, of either split: a fold is not the catalog's division."""
+    sides = {split: reader(road, split=split) for split in (TRAIN, HELDOUT)}
+    known = {split: sorted({c.session_id for c in one.clips}) for split, one in sides.items()}
+    chosen = frozenset({known[TRAIN][0], known[HELDOUT][-1]})
+    found = WindowReader(
+        Catalog(road.settings.catalog).snapshot(),
+        SMALL,
+        split=TRAIN,
+        versions=view_versions((), road.settings),
+        step_ns=road.settings.grid_step_ns,
+        sessions=chosen,
+    )
+    assert {clip.session_id for clip in found.clips} == chosen
+    apart = [c.clip_id for one in sides.values() for c in one.clips if c.session_id in chosen]
+    assert sorted(apart) == sorted(clip.clip_id for clip in found.clips)
+    assert {ids[0] for batch in found.read() for ids in batch.ids} == chosen
+
+
 def test_every_window_has_the_tensors_of_the_contract(road: Road) -> None:
     """Shapes, dtypes and masks are as declared, with every camera of the clip."""
     spec = WindowSpec(tuple(TENSORS))
