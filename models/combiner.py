@@ -32,7 +32,6 @@ class Tokens(NamedTuple):
     text: Tensor  # (B, 384)
     mask_text: Tensor  # (B,) bool
     seconds: Tensor  # (B, T) since the window's first step
-    slot: Tensor | None = None  # (B, V) int64 in 0..7; else a camera's place is its slot
 
 
 class Seats(NamedTuple):
@@ -42,7 +41,6 @@ class Seats(NamedTuple):
     skeleton: Tensor  # (B, T, V, width)
     here: Tensor  # (B, T, V) bool
     bodied: Tensor  # (B, T, V) bool: there is a skeleton
-    slot: Tensor | None  # (B, V)
 
 
 class Block(nn.Module):
@@ -117,7 +115,6 @@ class Combiner(nn.Module):
                 skeleton.transpose(1, 2),
                 here,
                 here & said.mask_skeleton.transpose(1, 2),
-                said.slot,
             )
         )
         parts = [

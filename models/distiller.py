@@ -170,7 +170,7 @@ class Distiller(nn.Module):
         present = seen.present if cameras is None else seen.present & cameras[..., None]
         seconds = ((seen.t_ns - seen.t_ns[:, :1]).double() * 1e-9).float()
         latents = self.combiner(_tokens(seen, windows, present, seconds))
-        maps = self.join(seen.maps, seen.camera, present, windows.get("slot"))
+        maps = self.join(seen.maps, seen.camera, present)
         here = present.any(dim=1)  # (B, T)
         latents, maps = self.fuser(latents, maps, here, seconds, causal=causal)
         whole, place = _mean(latents, here), _mean(maps, here)
@@ -251,7 +251,6 @@ def _tokens(seen: Seen, windows: Windows, present: Tensor, seconds: Tensor) -> T
         windows.get("text", like.new_zeros(batch, TEXT_VALUES)),
         windows.get("mask_text", false.expand(batch)),
         seconds,
-        windows.get("slot"),
     )
 
 

@@ -79,13 +79,7 @@ class MapJoin(nn.Module):
         self.film = nn.Linear(condition, 2 * channels)
         self.conv = Conv(channels, channels, size=1)
 
-    def forward(
-        self,
-        maps: Tensor,
-        camera: Tensor,
-        present: Tensor,
-        slot: Tensor | None = None,  # noqa: ARG002  fusions.py joins by it
-    ) -> Tensor:
+    def forward(self, maps: Tensor, camera: Tensor, present: Tensor) -> Tensor:
         """(B, V, T, C, g, g), (B, V, condition), (B, V, T) bool -> (B, T, C, g, g) fp32."""
         told = self.told(maps, camera).flatten(0, 2)
         told = self.conv(told).float().view(*present.shape, *maps.shape[3:])

@@ -1,8 +1,9 @@
 """Ways in which cameras become one: the rungs of the ablation ladder, and the one that is used.
 
 Tensors in, tensors out. Each has the combiner's call and about its number of parameters (within
-20 %, tested). All but `concat` take cameras as a set: what is concatenated has an order, that of
-the slots. Views of one camera are joined in the extractor, by all of them alike.
+20 %, tested). All but `concat` take cameras as a set: what is concatenated has an order, that in
+which they stand in the window (not that of their slots, which training draws by chance). Views of
+one camera are joined in the extractor, by all of them alike.
 
 | fusion | cameras meet |
 |---|---|
@@ -126,13 +127,7 @@ class TokenSum(Combiner):
 class MapSum(MapJoin):
     """The sum of the cameras' maps."""
 
-    def forward(
-        self,
-        maps: Tensor,
-        camera: Tensor,
-        present: Tensor,
-        slot: Tensor | None = None,  # noqa: ARG002  the call of all joins
-    ) -> Tensor:
+    def forward(self, maps: Tensor, camera: Tensor, present: Tensor) -> Tensor:
         """(B, V, T, C, g, g), (B, V, condition), (B, V, T) bool -> (B, T, C, g, g) fp32."""
         told = self.told(maps, camera).flatten(0, 2)
         told = self.conv(told).float().view(*present.shape, *maps.shape[3:])
@@ -160,8 +155,8 @@ class TokenConcat(Combiner):
         body = self.narrow(said.skeleton).float().masked_fill(~said.bodied[..., None], 0)
         there = said.here.any(dim=2, keepdim=True)
         return [
-            self.joined(_seated(grid, said.slot).permute(0, 1, 3, 2, 4).flatten(3)).float(),
-            self.joined(_seated(body, said.slot).flatten(2)[:, :, None]).float(),
+            self.joined(_seated(grid).permute(0, 1, 3, 2, 4).flatten(3)).float(),
+            self.joined(_seated(body).flatten(2)[:, :, None]).float(),
         ], [there.expand(-1, -1, grid.shape[3]), said.bodied.any(dim=2, keepdim=True)]
 
 
@@ -172,23 +167,20 @@ class MapConcat(MapJoin):
         super().__init__(channels, condition)
         self.conv = Conv(MOST_CAMERAS * channels, channels, size=1)
 
-    def forward(
-        self, maps: Tensor, camera: Tensor, present: Tensor, slot: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, maps: Tensor, camera: Tensor, present: Tensor) -> Tensor:
         """(B, V, T, C, g, g), (B, V, condition), (B, V, T) bool -> (B, T, C, g, g) fp32."""
         told = self.told(maps, camera).masked_fill(~present[..., None, None, None], 0)
-        beside = _seated(told.transpose(1, 2), slot).flatten(2, 3)  # (B, T, 8 C, g, g)
+        beside = _seated(told.transpose(1, 2)).flatten(2, 3)  # (B, T, 8 C, g, g)
         joint: Tensor = self.conv(beside.flatten(0, 1)).float()
         return joint.view(*beside.shape[:2], *joint.shape[1:])
 
 
-def _seated(x: Tensor, slot: Tensor | None) -> Tensor:
-    """Put V cameras (B, T, V, ...) at their slots: (B, T, 8, ...), zeros where none is."""
-    if slot is None:
-        slot = torch.arange(x.shape[2], device=x.device).expand(len(x), -1) % MOST_CAMERAS
-    index = slot[:, None].view(len(x), 1, x.shape[2], *[1] * (x.ndim - 3)).expand_as(x)
-    whole = x.new_zeros(*x.shape[:2], MOST_CAMERAS, *x.shape[3:])
-    return whole.scatter_add(2, index, x)
+def _seated(x: Tensor) -> Tensor:
+    """Give V cameras (B, T, V, ...) eight places: (B, T, 8, ...), zeros where none is."""
+    lacking = MOST_CAMERAS - x.shape[2]
+    if lacking < 0:
+        raise ValueError(f"at most {MOST_CAMERAS} cameras are concatenated, got {x.shape[2]}")
+    return torch.cat([x, x.new_zeros(*x.shape[:2], lacking, *x.shape[3:])], dim=2)
 
 
 class Parts(NamedTuple):

@@ -49,7 +49,7 @@ def net_of(name: str, config: DistillerConfig = TINY) -> Distiller:
 
 
 def turned(windows: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
-    """Return the cameras in another order, each at the slot of its new place."""
+    """Return the cameras in another order."""
     return {k: v if k.removeprefix("mask_") in SHARED else v[:, order] for k, v in windows.items()}
 
 
@@ -95,17 +95,17 @@ def test_any_number_of_cameras_gives_one_shape(name: str, cameras: int) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_gradient_reaches_every_parameter_of_every_rung(name: str) -> None:
-    """Several steps with every view, both codes of a window, and every slot once."""
+    """Several steps with every view, both codes of a window, and every slot and place once."""
     net = net_of(name).train()
-    windows = noise_windows(2, 4, 3)
+    windows = noise_windows(2, 8, 3)
     windows["camera_known"][1] = False
     truth = torch.rand(2, 2, 3, 32, 32)
     for first in range(2):
-        windows["slot"] = (torch.arange(8).view(2, 4) + 4 * first) % 8
+        windows["slot"] = (torch.arange(8).expand(2, 8) + 4 * first) % 8
         seen = net.see(windows)
         one, other = (
             net.combine(seen, windows, torch.tensor([keep] * 2))
-            for keep in ([True, False] * 2, [False, True] * 2)
+            for keep in ([True, False] * 4, [False, True] * 4)
         )
         query = Query(
             windows["camera"][:, 1],
@@ -147,20 +147,16 @@ def test_cameras_are_a_set_but_where_they_are_concatenated(name: str) -> None:
     assert same == (name != "concat")
     if same:
         assert torch.allclose(one.embedding, other.embedding, atol=1e-4)
-    # With slots that go along with their cameras the order is theirs.
-    windows["slot"] = torch.tensor([[3, 0, 1, 7]])
-    one, other = net.encode(windows), net.encode(turned(windows, [2, 0, 3, 1]))
-    torch.testing.assert_close(one.latents, other.latents, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 @torch.no_grad()
 def test_a_missing_camera_has_no_influence_on_any_rung(name: str) -> None:
-    """Left out, masked with garbage beneath, or filling up a smaller window: the same code."""
+    """Left out, masked with garbage beneath, or the last and not even there: the same code."""
     net = net_of(name)
     windows = noise_windows(2, 3, 3)
     windows["slot"] = torch.arange(3).expand(2, 3).clone()
-    keep = torch.tensor([[True, False, True]] * 2)
+    keep = torch.tensor([[True, True, False]] * 2)
     garbage = dict(windows)
     for key, value in windows.items():
         if key.startswith("mask_") and key[5:] not in SHARED:
@@ -168,7 +164,7 @@ def test_a_missing_camera_has_no_influence_on_any_rung(name: str) -> None:
         elif f"mask_{key}" in windows and key not in SHARED:
             rubbish = torch.full_like(value, 99 if value.dtype == torch.uint8 else torch.nan)
             garbage[key] = torch.where(keep.view(2, 3, *[1] * (value.ndim - 2)), value, rubbish)
-    smaller = turned(windows, [0, 2])
+    smaller = turned(windows, [0, 1])
     left_out = net.encode(windows, keep).latents
     for other in (garbage, smaller):
         torch.testing.assert_close(net.encode(other).latents, left_out, atol=1e-5, rtol=1e-4)
