@@ -39,6 +39,11 @@ class Retrieval:
         found = {f"r_at_{cut}": _mean(hit) for cut, hit in self.hits.items()}
         return found | {"map": _mean(self.precision)}
 
+    def of(self, query: int) -> dict[str, float]:
+        """Return the same of one query; its `map` is its average precision."""
+        found = {f"r_at_{cut}": float(hit[query]) for cut, hit in self.hits.items()}
+        return found | {"map": float(self.precision[query])}
+
 
 def cosine(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -> Floats:
     """Cosine similarity of (N, D) and (M, D): (N, M). A vector of zeros is like nothing."""
@@ -69,6 +74,27 @@ def retrieval(similarity: Floats, right: Bools, admitted: Bools) -> Retrieval:
     at = ranked.cumsum(axis=1) / np.arange(1, ranked.shape[1] + 1)
     precision = np.where(some, (at * ranked).sum(axis=1) / np.maximum(answers, 1), np.nan)
     return Retrieval(hits, precision)
+
+
+def chance(right: Bools, admitted: Bools) -> Retrieval:
+    """What a ranking by lot is expected to score; both are (N, M), as in `retrieval`.
+
+    Of A admitted items R are right: recall at k is 1 - C(A - R, k) / C(A, k), average precision
+    (H + (R - 1) (A - H) / (A - 1)) / A with H the A-th harmonic number.
+    """
+    every = admitted.sum(axis=1).astype(np.float64)
+    answers = (right & admitted).sum(axis=1).astype(np.float64)
+    some = answers > 0
+    hits = {}
+    for cut in CUTS:
+        missed = np.ones(len(every))
+        for k in range(cut):
+            missed *= np.maximum(every - answers - k, 0) / np.maximum(every - k, 1)
+        hits[cut] = np.where(some, 1 - missed, np.nan)
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, right.shape[1] + 1))])
+    h = harmonic[every.astype(int)]
+    precision = h + (answers - 1) * (every - h) / np.maximum(every - 1, 1)
+    return Retrieval(hits, np.where(some, precision / np.maximum(every, 1), np.nan))
 
 
 def _unit(x: npt.NDArray[np.floating]) -> Floats:

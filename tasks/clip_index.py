@@ -26,7 +26,10 @@ EARLIER = 0.7
 
 @dataclass(frozen=True, slots=True)
 class ClipIndex:
-    """One clip: its cameras in order of name, the instant of its first step, its steps."""
+    """One clip: its cameras in order of name, the instant of its first step, its steps.
+
+    Of calibrated cameras `vectors` are what a net is told and `aspects` width / height.
+    """
 
     clip_id: str
     session_id: str
@@ -35,6 +38,7 @@ class ClipIndex:
     cameras: tuple[str, ...]
     vectors: Mapping[str, Tensor] = field(repr=False)
     givens: tuple[tuple[str, Mapping[str, str]], ...] = field(repr=False)
+    aspects: Mapping[str, float] = field(default_factory=dict, repr=False)
 
 
 def indexed(
@@ -68,6 +72,7 @@ def indexed(
                 cameras=names,
                 vectors={name: camera_vector(model) for name, model in models.items()},
                 givens=tuple((row["camera_id"], dict(row["givens"])) for row in cameras),
+                aspects={name: model.width / model.height for name, model in models.items()},
             )
         )
     return clips

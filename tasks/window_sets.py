@@ -69,7 +69,8 @@ class Window:
     """One window, with every camera of its clip.
 
     `tensors` are as `Distiller.encode` takes them: a batch of 1, so (1, V, T, ...), `slot` (1, V)
-    included. `first` is its first step in the clip.
+    included. `first` is its first step in the clip; `aspects` are width / height of the cameras'
+    pictures, 1 where no calibration says: windows have them squashed to squares.
     """
 
     session_id: str
@@ -78,6 +79,7 @@ class Window:
     first: int
     cameras: tuple[str, ...]
     tensors: dict[str, torch.Tensor]
+    aspects: tuple[float, ...] = ()
 
 
 def as_torch(tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
@@ -117,13 +119,15 @@ def _windows(
     source: WindowSource, reader: WindowReader, chosen: Sequence[Place]
 ) -> Iterator[Window]:
     for clip, first, tensors in reader.at(chosen):
+        cameras = clip.cameras[: len(tensors["camera_known"])]
         yield Window(
             session_id=clip.session_id,
             session_name=source.names.get(clip.session_id, clip.session_id),
             clip_id=clip.clip_id,
             first=first,
-            cameras=clip.cameras[: len(tensors["camera_known"])],
+            cameras=cameras,
             tensors=as_torch({name: x[None] for name, x in tensors.items()}),
+            aspects=tuple(clip.aspects.get(camera, 1.0) for camera in cameras),
         )
 
 

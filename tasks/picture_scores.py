@@ -1,0 +1,190 @@
+"""Applications *target* and *view*: pictures made from codes, beside those of the baselines.
+
+Reads windows; writes nothing. The truth is a camera's thumbnail; all methods are judged at the
+distiller's size, rounded to 8 bits. The foreground is where the truth differs from what its camera
+shows most of the time, over all windows of the session that there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from models.distiller import Query
+from models.foreground import foreground_psnr, motion_mask
+from models.haarpsi import haarpsi
+from models.metrics import luma, psnr, quantise, ssim
+from models.precision import autocast
+from tasks.distiller_evaluation import MODEL, WindowScore
+from tasks.window_baselines import TargetBaselines, ViewBaselines, code_floats
+from tasks.window_pictures import STEPS, WindowPictures, backgrounds, judged_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from models.distiller import Distiller, Encoded
+    from models.precision import Precision
+    from tasks.distiller_evaluation import Application, Setting
+    from tasks.window_pictures import Bytes, Ints
+    from tasks.window_sets import Window
+
+Backgrounds = dict[tuple[str, str], "Bytes"]
+
+
+class CodedWindow:
+    """One window, seen once; codes of some of its cameras, and pictures made from them."""
+
+    def __init__(self, model: Distiller, window: Window, precision: Precision) -> None:
+        self._model, self._tensors, self._precision = model, window.tensors, precision
+        with torch.inference_mode(), autocast(precision):
+            self._seen = model.see(window.tensors)
+
+    @property
+    def cameras(self) -> Tensor:
+        """Which cameras any view is there of: (V,) bool."""
+        return self._seen.present[0].any(dim=1)
+
+    def code(self, without: int | None = None) -> Encoded:
+        """Return the code of all cameras, or of all but the one at a place in the window."""
+        cameras = torch.ones(1, len(self.cameras), dtype=torch.bool)
+        if without is not None:
+            cameras[:, without] = False
+        with torch.inference_mode(), autocast(self._precision):
+            return self._model.combine(self._seen, self._tensors, cameras)
+
+    def pictures(self, code: Encoded, place: int, steps: Ints) -> Tensor:
+        """Return what the camera at a place would have taken: (F, 3, side, side), 0..1, 8 bits.
+
+        What is not a number is black, and judged so.
+        """
+        w = self._tensors
+        at = w["t_ns"][:, place][:, torch.from_numpy(steps)]
+        slot = w["slot"][:, place] if "slot" in w else None
+        query = Query(w["camera"][:, place], w["camera_known"][:, place], at, slot)
+        with torch.inference_mode(), autocast(self._precision):
+            frames = self._model.decode(code.symbols, code.t_ns, query)[0]
+        return quantise(frames.float().nan_to_num(0.0, posinf=1.0, neginf=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class PictureJudge:
+    """Baselines fitted on training windows, and the pictures of those."""
+
+    fit: tuple[WindowPictures, ...]
+    target: TargetBaselines
+    view: ViewBaselines
+    side: int
+
+    @classmethod
+    def fitted(cls, model: Distiller, fit: Sequence[Window]) -> PictureJudge:
+        """Fit every baseline, with as many floats as the model's code of a window has numbers.
+
+        Raises:
+            ValueError: no training window has a picture.
+        """
+        side = model.config.side
+        shown = tuple(one for w in fit if (one := WindowPictures.of(w, side)).lit())
+        if not shown:
+            raise ValueError("pictures are judged beside baselines, which need training windows")
+        floats = code_floats(model.config, shown[0].frames.shape[1])
+        return cls(shown, TargetBaselines(shown, floats), ViewBaselines(shown, floats), side)
+
+    def scores(
+        self,
+        model: Distiller,
+        judged: Sequence[Window],
+        setting: Setting,
+        precision: Precision,
+        *,
+        steps: int = STEPS,
+    ) -> Iterator[WindowScore]:
+        """Score the model and every baseline on each camera of each window, at `steps` instants.
+
+        Application `target` has the code of all cameras, `view` that of all but the one made.
+        """
+        model.eval()
+        pictures = [WindowPictures.of(window, self.side) for window in judged]
+        sessions = {window.session_id for window in judged}
+        still = backgrounds([*pictures, *(o for o in self.fit if o.session_id in sessions)])
+        for window, shown in zip(judged, pictures, strict=True):
+            yield from self._window(model, window, shown, setting, precision, steps, still)
+
+    def _window(
+        self,
+        model: Distiller,
+        window: Window,
+        shown: WindowPictures,
+        setting: Setting,
+        precision: Precision,
+        steps: int,
+        still: Backgrounds,
+    ) -> Iterator[WindowScore]:
+        coded = CodedWindow(model, window, precision)
+        whole, count = coded.code(), int(coded.cameras.sum())
+        for camera in shown.lit():
+            at = judged_steps(shown.usable[camera], steps)
+            if not len(at):
+                continue
+            place, others = shown.places[camera], shown.others(camera)
+            target = self.target.made(shown, camera, at)
+            applications: dict[Application, tuple[int, Tensor, Mapping[str, Bytes]]] = {
+                "target": (count, coded.pictures(whole, place, at), target)
+            }
+            if others:
+                made = coded.pictures(coded.code(without=place), place, at)
+                view = self.view.made(shown, camera, others, at)
+                applications["view"] = (count - 1, made, view)
+            truth = Truth.of(
+                shown.frames[camera][at], still[shown.session_id, shown.cameras[camera]]
+            )
+            for application, (given, ours, theirs) in applications.items():
+                methods = {MODEL: ours} | {name: as_tensor(x) for name, x in theirs.items()}
+                for method, frames in methods.items():
+                    yield WindowScore(
+                        setting=setting,
+                        application=application,
+                        method=method,
+                        session_id=window.session_id,
+                        session_name=window.session_name,
+                        clip_id=window.clip_id,
+                        first=window.first,
+                        camera_id=shown.cameras[camera],
+                        given=given,
+                        measures=truth.measures(frames),
+                    )
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """True pictures (F, 3, side, side) in 0..1, their luma, and where something moves in it."""
+
+    rgb: Tensor
+    luma: Tensor
+    moved: Tensor
+
+    @classmethod
+    def of(cls, frames: Bytes, still: Bytes) -> Truth:
+        """Take frames (F, 3, side, side) and the camera's median picture (3, side, side)."""
+        rgb = as_tensor(frames)
+        grey = luma(rgb)
+        return cls(rgb, grey, motion_mask(grey, luma(as_tensor(still))))
+
+    def measures(self, ours: Tensor) -> dict[str, float]:
+        """Return foreground PSNR over all frames (none where nothing moves), means of the rest."""
+        grey = luma(ours)
+        return {
+            "fg_psnr": float(foreground_psnr(grey, self.luma, self.moved)),
+            "psnr": float(psnr(grey, self.luma).mean()),
+            "ssim": float(ssim(grey, self.luma).mean()),
+            "haarpsi": float(haarpsi(ours, self.rgb).mean()),
+        }
+
+
+def as_tensor(frames: Bytes) -> Tensor:
+    """Bytes -> 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).float() / 255
