@@ -62,6 +62,8 @@ class DistillerConfig:
             raise ValueError(f"channels must be four multiples of 8, got {self.channels}")
         if self.side < 32 or self.side % 16:
             raise ValueError(f"side must be a multiple of 16 from 32 on, got {self.side}")
+        if self.key < 3:
+            raise ValueError(f"key must be at least 3, the picture's colours, got {self.key}")
         if self.pyramid % 8:
             raise ValueError(f"pyramid must be a multiple of 8, got {self.pyramid}")
         if self.width % self.heads or self.width % 4:

@@ -21,7 +21,6 @@ from models.conditioning import (
 from models.convolutions import Conv, FilmResidual
 from models.extractor import PIXEL_VIEWS
 
-
 # How much of the base is kept before training, as a logit: .95.
 KEEPS = 3.0
 
@@ -80,10 +79,12 @@ class TargetDecoder(nn.Module):
         x = self.middle(x, condition)
         x = functional.silu(functional.pixel_shuffle(self.up_again(x), 2))
         # The last layer is drawn small: before training the base is all there is.
-        detail, keep = functional.pixel_shuffle(self.last(x).float(), 2).split([3, 1], dim=1)
+        made: Tensor = functional.pixel_shuffle(self.last(x).float(), 2)
+        detail, keep = made[:, :3], made[:, 3:]
         base = functional.interpolate(
             key[:, :3] + fine[:, :1], size=detail.shape[-2:], mode="bilinear"
         )
         view = PIXEL_VIEWS["rgb"]
         base = (view.middle + view.spread * base) / 255 - 0.5
-        return 0.5 + base * torch.sigmoid(KEEPS + keep) + detail
+        picture: Tensor = 0.5 + base * torch.sigmoid(KEEPS + keep) + detail
+        return picture

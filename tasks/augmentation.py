@@ -55,7 +55,7 @@ def augmented(windows: Windows, rng: np.random.Generator) -> dict[str, Tensor]:
 
 def _seen(name: str, x: Tensor, crops: Tensor, mirrored: Tensor) -> Tensor:
     """Cut (B, V, T, C, h, w) to crops (B, V, 3) and enlarge them again."""
-    batch, cameras, steps, channels, height, width = x.shape
+    batch, cameras, _, _, height, width = x.shape
     left, top, side = crops.unbind(dim=2)
     turn = torch.where(mirrored, -1.0, 1.0)[:, None].expand_as(side)
     zero = torch.zeros_like(side)
@@ -112,7 +112,7 @@ def _coloured(rgb: Tensor, rng: np.random.Generator) -> Tensor:
             levels = 1 - levels
         shift = rng.uniform(-0.15, 0.15)
         for channel, other in enumerate(order):
-            table = levels * rng.uniform(0.5, 1.5) + shift
-            table = torch.from_numpy((table.clip(0, 1) * 255).round().astype(np.uint8))
+            lit = (levels * rng.uniform(0.5, 1.5) + shift).clip(0, 1)
+            table = torch.from_numpy((lit * 255).round().astype(np.uint8))
             found[row, :, :, channel] = table[rgb[row, :, :, other].long()]
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.errors import UnknownModelError
 from tasks.depth_recipe import DepthRecipe
+from tasks.distiller_recipe import DistillerRecipe
 from tasks.superresolution_recipe import SuperResolutionRecipe
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.recipe import Recipe, Work
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (SuperResolutionRecipe(), DepthRecipe())
+    recipe.name: recipe for recipe in (SuperResolutionRecipe(), DistillerRecipe(), DepthRecipe())
 }
 
 

@@ -1,0 +1,178 @@
+"""The recipe of *distiller*: learns from held-in sessions' windows, is judged on held-out ones.
+
+Reads the catalog's features and the registry; writes the model's folder and checkpoints beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog import ids
+from infra import registry
+from infra.errors import ModelInvalidError
+from infra.ray_cluster import connect, stream
+from tasks.distiller_evaluation import DistillerEvaluation
+from tasks.distiller_material import distiller_material, judged_sets
+from tasks.distiller_presets import MODEL_NAME, DistillerPreset, distiller_preset_named
+from tasks.judging import recorded_evaluation
+from tasks.recipe import DistillPlan
+from tasks.splits import TRAIN
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from infra.registry import ModelVersion
+    from tasks.distiller_material import DistillerMaterial
+    from tasks.recipe import Work
+    from tasks.run_record import FlowRun
+    from tasks.train_distiller import TrainedDistiller
+
+
+@dataclass(frozen=True)
+class DistillerRecipe:
+    """See `tasks.recipe.Recipe`."""
+
+    name: str = MODEL_NAME
+
+    def plan(self, preset: str, run: FlowRun) -> DistillPlan:
+        """Choose the windows.
+
+        Raises:
+            UnknownPresetError: no preset of that name.
+            CatalogEmptyError, NothingToLearnError: nothing was ingested, or nothing extracted.
+            SplitImpossibleError: no unrelated session to hold out.
+        """
+        chosen = distiller_preset_named(preset)
+        material = distiller_material(run)
+        judged = material.heldout_digest
+        fields = repr(dataclasses.astuple(chosen))
+        sources = source_parts("tasks.train_distiller")
+        key = ids.digest("distill-distiller", fields, judged, *sources)
+        counts = {
+            "train_clips": len(material.clips),
+            "heldout_clips": len(material.judged),
+            "train_sessions": len(material.train_sessions),
+            "heldout_sessions": len(material.heldout_sessions),
+        }
+        return DistillPlan(
+            self.name,
+            chosen,
+            material,
+            dataclasses.asdict(chosen) | counts,
+            chosen.steps,
+            key,
+            judged,
+            trained_on=material.train_sessions,
+        )
+
+    def make(self, work: Work) -> Iterator[dict[str, Any]]:
+        """Train on windows of the held-in sessions, judge on the held-out ones."""
+        import torch
+
+        from models import weights
+        from tasks.evaluate_distiller import distiller_picture, evaluate_distiller
+        from tasks.parallel_training import train_in_parallel
+        from tasks.train_distiller import TrainedDistiller, train_distiller
+
+        material: DistillerMaterial = work.plan.material
+        preset: DistillerPreset = work.plan.preset
+        threads = work.settings.cpus
+        # Beside the model's folder: that one is registered as it stands.
+        checkpoints = Path(f"{work.folder}.checkpoints")
+        train = train_in_parallel if preset.workers > 1 else train_distiller
+        trained: TrainedDistiller | None = None
+        for found in train(
+            material.source,
+            TRAIN,
+            preset,
+            threads=threads,
+            folder=checkpoints,
+            key=work.plan.key,
+        ):
+            if isinstance(found, TrainedDistiller):
+                trained = found
+            else:
+                yield {"step": found.step, "steps": found.steps, "loss": found.loss}
+        if trained is None:  # pragma: no cover  the generator's contract
+            raise RuntimeError("training ended without a model")
+        torch.set_num_threads(threads)
+        model = trained.model()
+        digest = weights.save(Path(work.folder), model)
+        sets = judged_sets(material.source, preset)
+        evaluation = evaluate_distiller(
+            model, sets.fit, sets.heldout, sets.later, precision=trained.precision
+        )
+        yield {
+            "result": {
+                "digest": digest,
+                "evaluation": evaluation.to_json(),
+                "picture": distiller_picture(model, [*sets.heldout, *sets.later]),
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "train_seconds": trained.seconds,
+                "losses": trained.curves["total"],
+                "curves": {f"train.{name}": found for name, found in trained.curves.items()},
+                "figures": {"train.waited_share": trained.waited_share},
+            }
+        }
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def example(self) -> npt.NDArray[np.float32]:
+        """One window of two cameras and four steps: (1, 2, 4, 3, 112, 112)."""
+        return np.zeros((1, 2, 4, 3, 112, 112), np.float32)
+
+    def read(self, evaluation: str) -> DistillerEvaluation:
+        """Return what `DistillerEvaluation.to_json` wrote."""
+        return DistillerEvaluation.from_json(evaluation)
+
+    def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[DistillerEvaluation]:
+        """Judge on the held-out windows of now; what is on record for those is not done again."""
+        material = distiller_material(run)
+        judged = material.heldout_digest
+
+        def evaluation(version: ModelVersion) -> DistillerEvaluation:
+            if version.tags.get("heldout_digest") == judged:
+                return self.read(recorded_evaluation(run.settings, version))
+            folder = registry.download(run.settings, version)
+            connect(run.settings)
+            preset = distiller_preset_named(version.tags["preset"])
+            work = _Judgement(str(folder), material, preset, run.settings.cpus)
+            (text,) = stream(_judge, work, run.settings)
+            return self.read(text)
+
+        return [evaluation(version) for version in versions]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    folder: str
+    material: DistillerMaterial
+    preset: DistillerPreset
+    threads: int
+
+
+def _judge(work: _Judgement) -> Iterator[str]:
+    """Judge a model; runs in a Ray task with every core to itself."""
+    import torch
+
+    from models import weights
+    from models.distiller import Distiller
+    from tasks.evaluate_distiller import evaluate_distiller
+
+    torch.set_num_threads(work.threads)
+    model = weights.load(Path(work.folder))
+    if not isinstance(model, Distiller):
+        raise ModelInvalidError(
+            f"{work.folder} holds a {type(model).__name__}, not a distiller.",
+            command="stillhouse show models",
+        )
+    sets = judged_sets(work.material.source, work.preset)
+    yield evaluate_distiller(model, sets.fit, sets.heldout, sets.later).to_json()
