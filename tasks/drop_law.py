@@ -52,7 +52,8 @@ def dropped(windows: Windows, rng: np.random.Generator) -> dict[str, Tensor]:
         elif kind == "frames":
             steps = masks[names[0]].shape[2]
             gone = torch.from_numpy(rng.random(steps) < FRAMES_DROPPED)
-            gone[rng.integers(steps)] = False
+            stays = int(rng.integers(steps))
+            gone[stays - 1], gone[stays] = True, False
             for mask in masks.values():
                 mask[row, camera] &= ~gone
         elif kind == "patches" and "rgb" in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -75,8 +76,6 @@ def test_a_killed_run_resumes_to_the_very_same_model(
         " key='k'):\n"
         "    print(found.step, flush=True)\n"
     )
-    import json
-
     given = {
         "snapshot": source.snapshot.to_json(),
         "versions": dict(source.versions),
@@ -84,15 +83,14 @@ def test_a_killed_run_resumes_to_the_very_same_model(
         "preset": dataclasses.asdict(SHORT),
         "folder": str(tmp_path / "run"),
     }
-    child = subprocess.Popen(
-        [sys.executable, str(script), json.dumps(given)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if int(line) >= 3:
-            os.kill(child.pid, signal.SIGKILL)
-            break
-    assert child.wait() == -signal.SIGKILL
+    command = [sys.executable, str(script), json.dumps(given)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) >= 3:
+                os.kill(child.pid, signal.SIGKILL)
+                break
+    assert child.returncode == -signal.SIGKILL
     steps = []
     for found in train_distiller(source, TRAIN, SHORT, folder=tmp_path / "run", key="k"):
         if isinstance(found, TrainedDistiller):
