@@ -1,7 +1,8 @@
 """What came of judging a distiller: scores beside their baselines, means, tables, JSON.
 
 Reads and writes nothing and needs no torch. An evaluation cannot be built of pieces that lack a
-mandatory baseline; `distiller_report.py` has its table and its remarks.
+mandatory baseline; `distiller_metrics.py` names its metrics, `distiller_report.py` its table and
+its remarks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from infra.errors import MissingBaselineError
 from tasks.bootstrap import paired_bootstrap
+from tasks.distiller_metrics import baseline_metrics_of, model_metrics_of, numbers_of
 from tasks.distiller_report import remarks_of, table_of
 
 if TYPE_CHECKING:
@@ -114,7 +116,8 @@ class DistillerEvaluation:
             raise MissingBaselineError("No window was scored.")
 
     @cached_property
-    def _groups(self) -> dict[tuple[Setting, Application, str], list[WindowScore]]:
+    def groups(self) -> dict[tuple[Setting, Application, str], list[WindowScore]]:
+        """The scores of each method on each application in each setting."""
         groups: dict[tuple[Setting, Application, str], list[WindowScore]] = defaultdict(list)
         for score in self.scores:
             groups[score.setting, score.application, score.method].append(score)
@@ -128,7 +131,7 @@ class DistillerEvaluation:
 
     def methods(self, setting: Setting, application: Application) -> tuple[str, ...]:
         """Those scored: the model, its mandatory baselines, then the others by name."""
-        found = {method for s, a, method in self._groups if (s, a) == (setting, application)}
+        found = {method for s, a, method in self.groups if (s, a) == (setting, application)}
         first = (MODEL, *BASELINES[application])
         return (*first, *sorted(found - set(first)))
 
@@ -156,7 +159,7 @@ class DistillerEvaluation:
     ) -> dict[str, dict[Piece, float]]:
         """Return `{session id: {piece: value}}`, without what was not a number."""
         found: dict[str, dict[Piece, float]] = {}
-        for score in self._groups.get((setting, application, method), []):
+        for score in self.groups.get((setting, application, method), []):
             value = score.measures.get(measure, math.nan)
             if not math.isnan(value):
                 found.setdefault(score.session_id, {})[score.piece] = value
@@ -221,44 +224,12 @@ class DistillerEvaluation:
         return table_of(self)
 
     def model_metrics(self) -> dict[str, float]:
-        """Flat names of what concerns the model: `heldout.new_rig.target.fg_psnr`, gains, cost.
-
-        `gain_over_<baseline>_db` is in foreground PSNR, `gain_over_<baseline>` in mean average
-        precision, `dropout.given_<n>` of codes made of n cameras.
-        """
-        found: dict[str, float] = {}
-        for setting, application in self.judged:
-            prefix = f"heldout.{setting}.{application}"
-            found |= self._figures(prefix, setting, application, MODEL)
-            unit = "_db" if HEADLINE[application].endswith("psnr") else ""
-            for method in self.methods(setting, application)[1:]:
-                name = f"{prefix}.gain_over_{method}{unit}"
-                found[name] = self.gain(setting, application, method)
-            found[f"{prefix}.sessions"] = float(len(self.sessions(setting, application)))
-            pieces = {score.piece for score in self._groups[setting, application, MODEL]}
-            found[f"{prefix}.pieces"] = float(len(pieces))
-        found |= {f"heldout.cost.{name}": value for name, value in self.cost.items()}
-        return _numbers(found)
+        """Flat names of what concerns the model: see `distiller_metrics.py`."""
+        return model_metrics_of(self)
 
     def baseline_metrics(self) -> dict[str, float]:
         """Flat names of the baselines on the same pieces: `heldout.new_rig.target.median.psnr`."""
-        found: dict[str, float] = {}
-        for setting, application in self.judged:
-            for method in self.methods(setting, application)[1:]:
-                prefix = f"heldout.{setting}.{application}.{method}"
-                found |= self._figures(prefix, setting, application, method)
-        return _numbers(found)
-
-    def _figures(
-        self, prefix: str, setting: Setting, application: Application, method: str
-    ) -> dict[str, float]:
-        found = {}
-        for measure in self.measures(application):
-            found[f"{prefix}.{measure}"] = self.mean(setting, application, method, measure)
-            if application == "dropout":
-                for count, value in self.dropout_curve(setting, method, measure).items():
-                    found[f"{prefix}.given_{count}.{measure}"] = value
-        return found
+        return baseline_metrics_of(self)
 
     def metrics(self) -> dict[str, float]:
         """Return both, for the model registry."""
@@ -281,7 +252,7 @@ class DistillerEvaluation:
         data = {
             "precision": self.precision,
             "threads": self.threads,
-            "cost": _numbers(self.cost),
+            "cost": numbers_of(self.cost),
             "scores": scores,
             "metrics": self.metrics(),
             "remarks": self.remarks(),
@@ -305,7 +276,3 @@ class DistillerEvaluation:
 
 def _mean_of_means(values: dict[str, dict[Piece, float]]) -> float:
     return fmean(fmean(one.values()) for one in values.values()) if values else math.nan
-
-
-def _numbers(found: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.metrics import luma, psnr
 from models.precision import cpu_precision
-from tasks.picture_scores import CodedWindow, Truth, as_tensor
+from tasks.picture_scores import CodedWindow, Truth, as_tensor, distinct_views
 from tasks.window_baselines import nearest_camera, static_camera
 from tasks.window_pictures import WindowPictures, backgrounds, judged_steps
 
@@ -50,22 +50,22 @@ def distiller_picture(model: Distiller, windows: Sequence[Window]) -> Bytes:
     """
     model.eval()
     shown = [WindowPictures.of(window, model.config.side) for window in windows]
-    still = backgrounds(shown)
+    still, views = backgrounds(shown), distinct_views(windows, shown)
     chosen: dict[str, tuple[float, int, int]] = {}
     for k, window in enumerate(shown):
-        for camera in window.lit():
+        for camera in views[k]:
             if len(judged_steps(window.usable[camera])):
                 moves = _moves(window, camera, still)
                 best = chosen.get(window.session_id, (-1.0, 0, 0))
                 chosen[window.session_id] = max(best, (moves, k, camera))
     if not chosen:
         raise ValueError("no window has a camera with two pictures")
-    picked = sorted(chosen.values(), key=lambda one: len(shown[one[1]].lit()) < 2)[:MAX_ROWS]
+    picked = sorted(chosen.values(), key=lambda one: len(views[one[1]]) < 2)[:MAX_ROWS]
     width = GAP + len(COLUMNS) * (CELL + GAP)
     header = np.full((HEADER, width, 3), PAPER, np.uint8)
     for k, name in enumerate(COLUMNS):
         _write(header, name, GAP + k * (CELL + GAP), HEADER - 9, ACCENT if name in OURS else INK)
-    rows = [_row(model, windows[k], shown[k], camera, width) for _, k, camera in picked]
+    rows = [_row(model, windows[k], shown[k], camera, views[k], width) for _, k, camera in picked]
     return np.concatenate([header, *rows])
 
 
@@ -75,10 +75,18 @@ def _moves(window: WindowPictures, camera: int, still: Backgrounds) -> float:
     return float(Truth.of(window.frames[camera][at], background).moved.float().mean())
 
 
-def _row(model: Distiller, window: Window, shown: WindowPictures, camera: int, width: int) -> Bytes:
+def _row(
+    model: Distiller,
+    window: Window,
+    shown: WindowPictures,
+    camera: int,
+    view: Sequence[int],
+    width: int,
+) -> Bytes:
     at = judged_steps(shown.usable[camera])[:1]
     coded = CodedWindow(model, window, cpu_precision())
-    place, others = shown.places[camera], shown.others(camera)
+    place = shown.places[camera]
+    others = [k for k in view if k != camera]
     truth = as_tensor(shown.frames[camera][at])
     cells = {
         "truth": truth,
@@ -86,11 +94,13 @@ def _row(model: Distiller, window: Window, shown: WindowPictures, camera: int, w
         "static median": as_tensor(static_camera(shown, camera, at)),
     }
     if others:
-        cells["camera left out"] = coded.pictures(coded.code(without=place), place, at)
+        apart = CodedWindow(model, window, cpu_precision(), apart=True)
+        code = apart.code([shown.places[k] for k in others])
+        cells["camera left out"] = apart.pictures(code, place, at)
         nearest = shown.frames[nearest_camera(shown, camera, others, {})][at]
         cells["nearest camera"] = as_tensor(nearest)
     row = np.full((NAME + CELL + CAPTION, width, 3), PAPER, np.uint8)
-    seen = f"{window.session_name}   {shown.cameras[camera]}, one of {len(shown.lit())}"
+    seen = f"{window.session_name}   {shown.cameras[camera]}, one of {len(view)}"
     _write(row, seen, GAP, 14, GREY)
     for k, name in enumerate(COLUMNS):
         left = GAP + k * (CELL + GAP)

@@ -2,7 +2,8 @@
 
 Reads windows; writes nothing. The truth is a camera's thumbnail; all methods are judged at the
 distiller's size, rounded to 8 bits. The foreground is where the truth differs from what its camera
-shows most of the time, over all windows of the session that there are.
+shows most of the time, over all windows of the session that there are. A camera that shows what
+another shows is no other camera: of copies the first is a view, the rest are left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from models.haarpsi import haarpsi
 from models.metrics import luma, psnr, quantise, ssim
 from models.precision import autocast
 from tasks.distiller_evaluation import MODEL, WindowScore
+from tasks.moments import SharedPictures
 from tasks.window_baselines import TargetBaselines, ViewBaselines, code_floats
 from tasks.window_pictures import STEPS, WindowPictures, backgrounds, judged_steps
 
@@ -33,27 +35,36 @@ if TYPE_CHECKING:
     from tasks.window_pictures import Bytes, Ints
     from tasks.window_sets import Window
 
+# An extra peer of *target*: the camera's median over all windows of its session. In the foreground
+# it scores what knowing nothing of it scores.
+BACKGROUND = "background"
+
 Backgrounds = dict[tuple[str, str], "Bytes"]
 
 
 class CodedWindow:
     """One window, seen once; codes of some of its cameras, and pictures made from them."""
 
-    def __init__(self, model: Distiller, window: Window, precision: Precision) -> None:
-        self._model, self._tensors, self._precision = model, window.tensors, precision
+    def __init__(
+        self, model: Distiller, window: Window, precision: Precision, *, apart: bool = False
+    ) -> None:
+        """With `apart` no camera is told what was computed from the pictures of another."""
+        self._model, self._precision = model, precision
+        self._tensors = without_stereo(window.tensors) if apart else window.tensors
         with torch.inference_mode(), autocast(precision):
-            self._seen = model.see(window.tensors)
+            self._seen = model.see(self._tensors)
 
     @property
     def cameras(self) -> Tensor:
         """Which cameras any view is there of: (V,) bool."""
         return self._seen.present[0].any(dim=1)
 
-    def code(self, without: int | None = None) -> Encoded:
-        """Return the code of all cameras, or of all but the one at a place in the window."""
-        cameras = torch.ones(1, len(self.cameras), dtype=torch.bool)
-        if without is not None:
-            cameras[:, without] = False
+    def code(self, places: Sequence[int] | None = None) -> Encoded:
+        """Return the code of all cameras, or of those at some places in the window."""
+        cameras = None
+        if places is not None:
+            cameras = torch.zeros(1, len(self.cameras), dtype=torch.bool)
+            cameras[:, list(places)] = True
         with torch.inference_mode(), autocast(self._precision):
             return self._model.combine(self._seen, self._tensors, cameras)
 
@@ -111,52 +122,58 @@ class PictureJudge:
         pictures = [WindowPictures.of(window, self.side) for window in judged]
         sessions = {window.session_id for window in judged}
         still = backgrounds([*pictures, *(o for o in self.fit if o.session_id in sessions)])
-        for window, shown in zip(judged, pictures, strict=True):
-            yield from self._window(model, window, shown, setting, precision, steps, still)
+        views = distinct_views(judged, pictures)
+        for window, shown, view in zip(judged, pictures, views, strict=True):
+            coded = CodedWindow(model, window, precision)
+            apart = CodedWindow(model, window, precision, apart=True) if len(view) > 1 else coded
+            whole = coded.code()
+            for camera in shown.lit():
+                at = judged_steps(shown.usable[camera], steps)
+                if not len(at):
+                    continue
+                place = shown.places[camera]
+                background = still[shown.session_id, shown.cameras[camera]]
+                truth = Truth.of(shown.frames[camera][at], background)
+                ours = coded.pictures(whole, place, at)
+                made = self.target.made(shown, camera, at)
+                made[BACKGROUND] = np.repeat(background[None], len(at), axis=0)
+                rows = _Rows(setting, window, shown.cameras[camera], truth)
+                yield from rows.of("target", int(coded.cameras.sum()), ours, made)
+                others = [k for k in view if k != camera]
+                if others and camera in view:
+                    code = apart.code([shown.places[k] for k in others])
+                    ours = apart.pictures(code, place, at)
+                    made = self.view.made(shown, camera, others, at)
+                    yield from rows.of("view", len(others), ours, made)
 
-    def _window(
-        self,
-        model: Distiller,
-        window: Window,
-        shown: WindowPictures,
-        setting: Setting,
-        precision: Precision,
-        steps: int,
-        still: Backgrounds,
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Makes the rows of one camera of one window."""
+
+    setting: Setting
+    window: Window
+    camera: str
+    truth: Truth
+
+    def of(
+        self, application: Application, given: int, ours: Tensor, theirs: Mapping[str, Bytes]
     ) -> Iterator[WindowScore]:
-        coded = CodedWindow(model, window, precision)
-        whole, count = coded.code(), int(coded.cameras.sum())
-        for camera in shown.lit():
-            at = judged_steps(shown.usable[camera], steps)
-            if not len(at):
-                continue
-            place, others = shown.places[camera], shown.others(camera)
-            target = self.target.made(shown, camera, at)
-            applications: dict[Application, tuple[int, Tensor, Mapping[str, Bytes]]] = {
-                "target": (count, coded.pictures(whole, place, at), target)
-            }
-            if others:
-                made = coded.pictures(coded.code(without=place), place, at)
-                view = self.view.made(shown, camera, others, at)
-                applications["view"] = (count - 1, made, view)
-            truth = Truth.of(
-                shown.frames[camera][at], still[shown.session_id, shown.cameras[camera]]
+        """Score the model's pictures and those of each baseline."""
+        methods = {MODEL: ours} | {name: as_tensor(frames) for name, frames in theirs.items()}
+        for method, frames in methods.items():
+            yield WindowScore(
+                setting=self.setting,
+                application=application,
+                method=method,
+                session_id=self.window.session_id,
+                session_name=self.window.session_name,
+                clip_id=self.window.clip_id,
+                first=self.window.first,
+                camera_id=self.camera,
+                given=given,
+                measures=self.truth.measures(frames),
             )
-            for application, (given, ours, theirs) in applications.items():
-                methods = {MODEL: ours} | {name: as_tensor(x) for name, x in theirs.items()}
-                for method, frames in methods.items():
-                    yield WindowScore(
-                        setting=setting,
-                        application=application,
-                        method=method,
-                        session_id=window.session_id,
-                        session_name=window.session_name,
-                        clip_id=window.clip_id,
-                        first=window.first,
-                        camera_id=shown.cameras[camera],
-                        given=given,
-                        measures=truth.measures(frames),
-                    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +200,30 @@ class Truth:
             "ssim": float(ssim(grey, self.luma).mean()),
             "haarpsi": float(haarpsi(ours, self.rgb).mean()),
         }
+
+
+def distinct_views(
+    windows: Sequence[Window], pictures: Sequence[WindowPictures]
+) -> list[list[int]]:
+    """Return of each window the cameras (as its pictures have them) that are no other's copy."""
+    shared = SharedPictures.of(windows)
+    found = []
+    for window, shown in zip(windows, pictures, strict=True):
+        distinct = shared.distinct_cameras(window, window.tensors)
+        found.append([k for k in shown.lit() if distinct[shown.places[k]]])
+    return found
+
+
+def without_stereo(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a window's tensors without depth that may come from other cameras' pictures.
+
+    In a window of several calibrated cameras depth may be of the plane sweep or of pairs: a code
+    of three cameras would know something of what the fourth saw.
+    """
+    found = dict(tensors)
+    if "mask_depth" in found and int(found["camera_known"].sum()) > 1:
+        found["mask_depth"] = torch.zeros_like(found["mask_depth"])
+    return found
 
 
 def as_tensor(frames: Bytes) -> Tensor:
