@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from filled_rows import filled
 
 import tasks.leaks
 from catalog.query import ask, connect
@@ -13,7 +14,6 @@ from catalog.schemas.recordings import RECORDINGS
 from catalog.schemas.sessions import SESSIONS
 from catalog.span import SECOND_NS
 from catalog.store import Catalog
-from catalog.table import describe
 from infra.settings import Settings
 from tasks.leaks import Leaks, leaks
 from tasks.run_record import FlowRun
@@ -25,19 +25,8 @@ if TYPE_CHECKING:
 
     from conftest import Road
 
-    from catalog.table import Table
 
 STEPS, PER_STEP = 40, 6
-
-
-def filled(table: Table) -> dict[str, Any]:
-    """Return a row of which only what may not be null is there."""
-    fillers: dict[str, Any] = {"varchar": "x", "bigint": 1, "integer": 1, "boolean": False}
-    return {
-        col.name: [] if col.type.endswith("[]") else fillers.get(col.type, b"")
-        for col in describe(table)
-        if not col.nullable
-    }
 
 
 def recording(
