@@ -81,8 +81,7 @@ class Humanoid:
         heading: float,
     ) -> None:
         self._engine, self._client = engine, client
-        self._frames = _clip(clip)
-        self._ends = np.cumsum(self._frames[:, 0])
+        self.perform(clip)
         self._place, self._heading = place, heading
         self.body: int = engine.loadURDF(
             str(_data() / "humanoid" / "humanoid.urdf"),
@@ -90,6 +89,11 @@ class Humanoid:
             useFixedBase=True,
             physicsClientId=client,
         )
+
+    def perform(self, clip: str) -> None:
+        """Play another clip from now on, from the same place."""
+        self._frames = _clip(clip)
+        self._ends = np.cumsum(self._frames[:, 0])
 
     @property
     def seconds(self) -> float:

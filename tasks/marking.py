@@ -50,11 +50,14 @@ def mark_duplicates(recording_ids: Collection[str], run: FlowRun) -> list[tuple[
         progress("compare", len(ids), "recordings") as bar,
     ):
         for first in range(0, len(ids), NEW_AT_ONCE):
-            new = {one.recording_id: one for one in _footage(connection, ids[first:][:NEW_AT_ONCE])}
+            new = {
+                one.recording_id: one
+                for one in known_footage(connection, ids[first:][:NEW_AT_ONCE])
+            }
             found: list[Duplicate] = []
             for block in batches(stream, query_text("recording_hashes"), BLOCK_ROWS):
                 pairs = _pairs(new, block.to_pylist(), set(ids))
-                for one, other in _fetched(connection, new, pairs):
+                for one, other in fetched(connection, new, pairs):
                     duplicate = compare(one, other)
                     if duplicate:
                         found.append(duplicate)
@@ -74,14 +77,14 @@ def _pairs(
     return sorted((other, one) for one, other in found if other not in every_new or one < other)
 
 
-def _fetched(
+def fetched(
     connection: Connection, new: dict[str, Footage], pairs: list[tuple[str, str]]
 ) -> Iterator[tuple[Footage, Footage]]:
     """Yield the footage of pairs (id, new id)."""
     grouped = [(other, [one for _, one in group]) for other, group in groupby(pairs, _first)]
     for begin in range(0, len(grouped), FETCH_ROWS):
         part = dict(grouped[begin : begin + FETCH_ROWS])
-        for other in _footage(connection, list(part)):
+        for other in known_footage(connection, list(part)):
             yield from ((new[one], other) for one in part[other.recording_id])
 
 
@@ -89,7 +92,7 @@ def _first(pair: tuple[str, str]) -> str:
     return pair[0]
 
 
-def _footage(connection: Connection, recording_ids: Sequence[str]) -> Iterator[Footage]:
+def known_footage(connection: Connection, recording_ids: Sequence[str]) -> Iterator[Footage]:
     """Yield what is known of the pictures of some recordings."""
     wanted = {"recording_ids": list(recording_ids)}
     for row in ask(connection, query_text("recording_footage"), wanted).to_pylist():
