@@ -7,6 +7,8 @@ numbers as they are: what quantisation costs is measured against it.
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -133,21 +135,31 @@ class RealCode(nn.Module):
     def tabulate(self) -> None:
         """Do nothing: there is no coder."""
 
-    def to_bytes(self, symbols: Symbols) -> bytes:  # noqa: ARG002  the codec's call
-        """Refuse.
+    def to_bytes(self, symbols: Symbols) -> bytes:
+        """Return the numbers as they are, fp32 in little endian, behind how many there are."""
+        sizes = np.array(symbols.steps.shape[:2], "<u4")
+        parts = [part.detach().cpu().numpy().astype("<f4") for part in symbols]
+        return b"".join(array.tobytes() for array in (sizes, *parts))
+
+    def from_bytes(self, stream: bytes) -> Symbols:
+        """Return the symbols of a stream, as `to_bytes` got them, fp32.
 
         Raises:
-            ValueError: always.
+            ValueError: if the stream was cut, or is another model's.
         """
-        raise ValueError("this model's symbols are real numbers (quantised=False): none is coded")
-
-    def from_bytes(self, stream: bytes) -> Symbols:  # noqa: ARG002  the codec's call
-        """Refuse.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("this model's symbols are real numbers (quantised=False): none is coded")
+        c = self.config
+        batch, steps = np.frombuffer(stream[:8].ljust(8, b"\0"), "<u4").tolist()
+        shapes = (
+            (batch, c.latents, c.semantic),
+            (batch, c.key, c.cells, c.cells),
+            (batch, steps, c.step, c.cells // 2, c.cells // 2),
+        )
+        ends = [0, *accumulate(map(math.prod, shapes))]
+        if len(stream) != 8 + 4 * ends[-1]:
+            raise ValueError(f"a stream of {len(stream)} bytes is not of this model's numbers")
+        numbers = np.frombuffer(stream, "<f4", offset=8).astype(np.float32)
+        parts = (numbers[a:b] for a, b in pairwise(ends))
+        return Symbols(*(torch.from_numpy(x).view(s) for x, s in zip(parts, shapes, strict=True)))
 
 
 def _by_channel(given: Symbols) -> tuple[Tensor, Tensor, Tensor]:

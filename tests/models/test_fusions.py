@@ -220,8 +220,8 @@ def test_without_memory_a_step_knows_itself_only() -> None:
 
 
 @torch.no_grad()
-def test_real_numbers_are_kept_and_never_coded() -> None:
-    """No noise in training, no rounding after; 32 bits a number; bytes are refused."""
+def test_real_numbers_are_kept_as_they_are() -> None:
+    """No noise in training, no rounding after; 32 bits a number, in bytes too, and back."""
     net = net_of("real numbers")
     windows = noise_windows(2, 2, 3)
     encoded = net.encode(windows)
@@ -229,10 +229,13 @@ def test_real_numbers_are_kept_and_never_coded() -> None:
     numbers = 4 * 4 + 4 * 4 * 4 + 3 * 2 * 2 * 2
     assert encoded.bits.tolist() == [32.0 * numbers] * 2
     net.codec.tabulate()
-    with pytest.raises(ValueError, match="real numbers"):
-        net.codec.to_bytes(encoded.symbols)
-    with pytest.raises(ValueError, match="real numbers"):
-        net.codec.from_bytes(b"")
+    stream = net.codec.to_bytes(encoded.symbols)
+    assert len(stream) == 8 + 2 * 4 * numbers
+    back = net.codec.from_bytes(stream)
+    assert all(torch.equal(a, b) for a, b in zip(encoded.symbols, back, strict=True))
+    for wrong in (b"", stream[:-1], stream[:7], stream + b"x"):
+        with pytest.raises(ValueError, match="is not of this model's numbers"):
+            net.codec.from_bytes(wrong)
     again = net.train().encode(windows)
     assert torch.equal(again.symbols.key, encoded.symbols.key)
 
