@@ -13,7 +13,7 @@ import numpy as np
 from models.metrics import luma, psnr
 from models.precision import cpu_precision
 from tasks.picture_scores import CodedWindow, Truth, as_tensor, distinct_views
-from tasks.window_baselines import nearest_camera, static_camera
+from tasks.window_baselines import nearest_camera
 from tasks.window_pictures import WindowPictures, backgrounds, judged_steps
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def distiller_picture(model: Distiller, windows: Sequence[Window]) -> Bytes:
     header = np.full((HEADER, width, 3), PAPER, np.uint8)
     for k, name in enumerate(COLUMNS):
         _write(header, name, GAP + k * (CELL + GAP), HEADER - 9, ACCENT if name in OURS else INK)
-    rows = [_row(model, windows[k], shown[k], camera, views[k], width) for _, k, camera in picked]
+    rows = [
+        _row(model, windows[k], shown[k], camera, views[k], still, width) for _, k, camera in picked
+    ]
     return np.concatenate([header, *rows])
 
 
@@ -81,6 +83,7 @@ def _row(
     shown: WindowPictures,
     camera: int,
     view: Sequence[int],
+    still: Backgrounds,
     width: int,
 ) -> Bytes:
     at = judged_steps(shown.usable[camera])[:1]
@@ -91,7 +94,7 @@ def _row(
     cells = {
         "truth": truth,
         "from all cameras": coded.pictures(coded.code(), place, at),
-        "static median": as_tensor(static_camera(shown, camera, at)),
+        "static median": as_tensor(still[window.session_id, shown.cameras[camera]][None]),
     }
     if others:
         apart = CodedWindow(model, window, cpu_precision(), apart=True)

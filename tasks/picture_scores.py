@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from tasks.window_pictures import Bytes, Ints
     from tasks.window_sets import Window
 
-# An extra peer of *target*: the camera's median over all windows of its session. In the foreground
+# The static camera: its median over all windows of its session that there are. In the foreground
 # it scores what knowing nothing of it scores.
-BACKGROUND = "background"
+STATIC = "median"
 
 Backgrounds = dict[tuple[str, str], "Bytes"]
 
@@ -136,7 +136,7 @@ class PictureJudge:
                 truth = Truth.of(shown.frames[camera][at], background)
                 ours = coded.pictures(whole, place, at)
                 made = self.target.made(shown, camera, at)
-                made[BACKGROUND] = np.repeat(background[None], len(at), axis=0)
+                made[STATIC] = np.repeat(background[None], len(at), axis=0)
                 rows = _Rows(setting, window, shown.cameras[camera], truth)
                 yield from rows.of("target", int(coded.cameras.sum()), ours, made)
                 others = [k for k in view if k != camera]

@@ -42,6 +42,10 @@ def code_floats(config: DistillerConfig, steps: int) -> int:
     return config.latents * config.semantic + maps
 
 
+# An extra peer of *target*: the frames around, as they are. It keeps 80 ms and any number of bytes.
+NEIGHBOURS = "neighbours"
+
+
 class TargetBaselines:
     """Peers that rebuild a camera they are given, fitted on training windows.
 
@@ -68,7 +72,7 @@ class TargetBaselines:
         floats = self._floats // len(window.lit())
         patches = self._patches.rebuilt(frames, floats)[steps]
         return {
-            "median": static_camera(window, camera, steps),
+            NEIGHBOURS: neighbours(window, camera, steps),
             "pca": completed(self._whole, _blocks(frames), usable, floats, steps, frames.shape[1:]),
             "patch_pca": _bytes(patches),
         }
@@ -175,7 +179,7 @@ def nearest_camera(
     return min(far or given, key=lambda k: far.get(k, 0.0))
 
 
-def static_camera(window: WindowPictures, camera: int, steps: Ints) -> Bytes:
+def neighbours(window: WindowPictures, camera: int, steps: Ints) -> Bytes:
     """The median of a camera's usable frames at the other steps of the window, at each of `steps`.
 
     Where no other step is left, each step is shown by the median of the rest.

@@ -44,7 +44,6 @@ from tasks.window_sets import judged_windows
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
-
     from catalog.snapshot import Snapshot
     from tasks.distiller_evaluation import DistillerEvaluation
     from tasks.distiller_presets import DistillerPreset

@@ -17,7 +17,7 @@ from models.distiller import Distiller
 from tasks.distiller_evaluation import BASELINES, MODEL, DistillerEvaluation
 from tasks.distiller_picture import COLUMNS, distiller_picture
 from tasks.evaluate_distiller import evaluate_distiller
-from tasks.picture_scores import BACKGROUND, CodedWindow, PictureJudge, Truth
+from tasks.picture_scores import CodedWindow, PictureJudge, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -202,14 +202,6 @@ def test_a_perfect_method_scores_perfectly_and_the_background_nothing() -> None:
     still = torch.from_numpy(background).expand(2, -1, -1, -1) / 255
     level = 219 / 255 * (255 - 128) / 255  # luma has 219 of 255 levels
     assert truth.measures(still)["fg_psnr"] == pytest.approx(-20 * math.log10(level), abs=1e-3)
-
-
-def test_the_background_of_the_session_is_shown_beside(
-    model: Distiller, fit: list[Window], heldout: list[Window]
-) -> None:
-    """An extra peer of `target`: what a memorised scene scores where something moves."""
-    scores = pictures_of(model, fit, heldout)
-    assert {s.application for s in scores if s.method == BACKGROUND} == {"target"}
 
 
 def test_a_network_that_gives_no_numbers_is_judged_black(

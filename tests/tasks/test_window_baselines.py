@@ -52,20 +52,20 @@ def test_of_a_static_scene_the_median_is_perfect() -> None:
     fit, judged = pictures(still(1, 2)), pictures(still(1, 2), first=8)
     target = TargetBaselines([fit], 64).made(judged, 0, AT)
     view = ViewBaselines([fit], 64).made(judged, 0, [1], AT)
-    for made in (target, view):
-        np.testing.assert_array_equal(made["median"], judged.frames[0][AT])
+    for made in (target["neighbours"], view["median"]):
+        np.testing.assert_array_equal(made, judged.frames[0][AT])
     assert off(view["nearest"], judged.frames[0][AT]) > 20
 
 
-def test_the_median_knows_no_judged_step() -> None:
+def test_neighbours_know_no_judged_step() -> None:
     """What is shown at the judged steps alone is not in it; where all are judged, none its own."""
     frames = still(1)
     frames[0][AT] = 255
     made = TargetBaselines([pictures(still(1))], 64).made(pictures(frames), 0, AT)
-    np.testing.assert_array_equal(made["median"][0], texture(1))
+    np.testing.assert_array_equal(made["neighbours"][0], texture(1))
     shown = np.stack([np.full((3, SIDE, SIDE), k, np.uint8) for k in (10, 20, 30, 40)])
     made = TargetBaselines([pictures(still(1))], 64).made(pictures([shown]), 0, np.arange(4))
-    assert made["median"][:, 0, 0, 0].tolist() == [30, 30, 20, 20]
+    assert made["neighbours"][:, 0, 0, 0].tolist() == [30, 30, 20, 20]
 
 
 def test_a_rig_never_seen_has_the_mean_of_the_given_medians() -> None:
