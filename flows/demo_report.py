@@ -30,6 +30,8 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
     """Return the held-out result, session by session, each with its baselines."""
     if found["model"] == "depth":
         return _depth_text(console, found)
+    if found["model"] == "distiller":
+        return _distiller_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
         table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
@@ -72,6 +74,41 @@ def _depth_text(console: Console, found: Mapping[str, Any]) -> str:
     return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 
+# What decides in each application of the distiller, and how many digits of it are told.
+DECIDES = {
+    "target": ("fg_psnr", "dB in the foreground", 2, "rebuilt from the code of all cameras"),
+    "view": ("fg_psnr", "dB in the foreground", 2, "made from the code of the other cameras"),
+    "retrieval": ("map", "mean average precision", 3, "a moment found through other cameras"),
+    "dropout": ("map", "mean average precision", 3, "a moment found from some of the cameras"),
+}
+SEEN = {"new_rig": "held-out sessions", "same_rig": "training rigs at a later time"}
+
+
+def _distiller_text(console: Console, found: Mapping[str, Any]) -> str:
+    """One table a setting and application: a row a session, a column a method."""
+    tables: dict[tuple[str, str], dict[str, dict[str, Mapping[str, Any]]]] = {}
+    for row in found["per_session"]:
+        one = tables.setdefault((row["setting"], row["application"]), {})
+        one.setdefault(row["session"], {})[row["method"]] = row
+    text = ""
+    for (setting, application), sessions in tables.items():
+        measure, unit, digits, what = DECIDES[application]
+        methods = list(dict.fromkeys(name for by in sessions.values() for name in by))
+        rows = [
+            (session, by["model"]["pieces"], *(_told(by.get(m), measure, digits) for m in methods))
+            for session, by in sessions.items()
+        ]
+        columns = ("session", "pieces", *("ours" if m == "model" else m for m in methods))
+        title = f"{found['model']} v{found['version']}, {SEEN[setting]}, {what}; {unit}"
+        text += console.table(title, columns, rows, numbers=columns[1:]) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _told(row: Mapping[str, Any] | None, measure: str, digits: int) -> str:
+    value = "" if row is None else row[measure]
+    return "" if value == "" else f"{value:.{digits}f}"
+
+
 def gates_text(console: Console, found: Mapping[str, Any]) -> str:
     """Return the gates of a promotion and what came of it."""
     rows = [
@@ -103,6 +140,8 @@ def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) ->
         console.stages(stages),
         judged_text(console, stages["distill"]),
         gates_text(console, stages["promote"]),
+        judged_text(console, stages["distill_distiller"]),
+        gates_text(console, stages["promote_distiller"]),
     ]
     if all(
         report["inputs"] == report["cached"] + report["quarantined"] for report in stages.values()

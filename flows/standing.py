@@ -13,6 +13,7 @@ from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
+from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
 from tasks.generate import plan_generations
@@ -23,13 +24,19 @@ from tasks.sample import held_sample
 from tasks.sessions import form_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from infra.settings import Settings
 
 
 def standing(
-    settings: Settings, preset: str, select: str, input_side: int, *, synthetic: bool
+    settings: Settings,
+    preset: str,
+    distiller_preset: str,
+    select: str,
+    input_side: int,
+    *,
+    synthetic: bool,
 ) -> dict[str, Any] | None:
     """Return what the demo returns if every stage is current, None if any has work to do.
 
@@ -43,8 +50,10 @@ def standing(
         "ingest": lambda run: _ingest(archive, run),
         "extract": lambda run: {} if not plan_features.fn((), run).work else None,
         "distill": lambda run: _distill(preset, run),
-        "promote": lambda run: _promote(stages["distill"]["version"], run),
+        "promote": lambda run: _promote(stages["distill"], run),
         "generate": lambda run: _generate(select, input_side, run),
+        "distill_distiller": lambda run: _distill(distiller_preset, run, DISTILLER),
+        "promote_distiller": lambda run: _promote(stages["distill_distiller"], run),
     }
     for name, plan in plans.items():
         found = _asked(name, plan, settings)
@@ -107,22 +116,23 @@ def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
     return {}
 
 
-def _distill(preset: str, run: FlowRun) -> dict[str, Any] | None:
-    plan = plan_distill.fn(preset, run)
-    return None if plan.version is None else describe(run.settings, plan.version)
+def _distill(preset: str, run: FlowRun, model: str = MODEL_NAME) -> dict[str, Any] | None:
+    plan = plan_distill.fn(preset, run, model)
+    return None if plan.version is None else describe(run.settings, plan.version, model)
 
 
-def _promote(version: int, run: FlowRun) -> dict[str, Any] | None:
-    if registry.champion_version(run.settings, MODEL_NAME) != version:
+def _promote(distilled: Mapping[str, Any], run: FlowRun) -> dict[str, Any] | None:
+    model, version = distilled["model"], distilled["version"]
+    if registry.champion_version(run.settings, model) != version:
         return None
     run.ledger.inputs = run.ledger.cached = 1
     return {
-        "model": MODEL_NAME,
+        "model": model,
         "version": version,
         "promoted": True,
         "champion_before": version,
         "champion_after": version,
-        "gates": registry.recorded_gates(run.settings, MODEL_NAME, version),
+        "gates": registry.recorded_gates(run.settings, model, version),
     }
 
 

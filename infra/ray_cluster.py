@@ -256,8 +256,12 @@ def _run_alone(function: Callable[[T], R], item: T, timeout_s: float) -> Iterato
     yield result
 
 
-def stream(function: Callable[[T], Iterable[R]], work: T, settings: Settings) -> Iterator[R]:
-    """Run a generator in one process with every core, and yield what it yields as it comes.
+def stream(
+    function: Callable[[T], Iterable[R]], work: T, settings: Settings, cpus: int | None = None
+) -> Iterator[R]:
+    """Run a generator in one process and yield what it yields as it comes.
+
+    It has every core unless `cpus` says how many; with none it may start workers that have them.
 
     Raises:
         ComputeUnavailableError: the process died.
@@ -265,8 +269,8 @@ def stream(function: Callable[[T], Iterable[R]], work: T, settings: Settings) ->
     """
     import ray
 
-    cpus, _ = fitting_cpus(settings.cpus)
-    task = ray.remote(_iterate).options(num_cpus=cpus, num_returns="streaming", max_retries=0)
+    held = fitting_cpus(settings.cpus)[0] if cpus is None else cpus
+    task = ray.remote(_iterate).options(num_cpus=held, num_returns="streaming", max_retries=0)
     produced = task.remote(function, work)
     try:
         for ref in produced:
