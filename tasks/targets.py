@@ -85,9 +85,15 @@ def draw_halves(windows: Windows, rng: np.random.Generator) -> tuple[Tensor, Ten
 
 
 def withheld(windows: Windows, targets: Targets) -> dict[str, Tensor]:
-    """Return the windows as inputs: crossed targets' cameras are absent."""
+    """Return the windows as inputs: crossed targets' cameras are absent.
+
+    So is depth that may be of pairs of cameras: it would know what the absent one saw.
+    """
     rows = targets.crossed.nonzero()[:, 0]
     found = dict(windows)
+    if "mask_depth" in windows:
+        stereo = targets.crossed & (windows["camera_known"].sum(dim=1) > 1)
+        windows = {**windows, "mask_depth": windows["mask_depth"] & ~stereo[:, None, None]}
     for name in camera_masks(windows):
         mask = windows[name].clone()
         mask[rows, targets.camera[rows]] = False
