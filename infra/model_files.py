@@ -13,7 +13,7 @@ import warnings
 from importlib.metadata import version as package_version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.errors import ModelInvalidError
 from infra.storage import disk_errors
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 DIGEST_TAG = "weights_digest"
+# What a stock MLflow must install besides this application to serve a version.
+REQUIREMENTS = ("mlflow", "numpy", "safetensors", "torch")
 
 
 def register_model(
@@ -41,37 +43,45 @@ def register_model(
 ) -> int:
     """Register `folder` (weights.safetensors and config.json) as the next version; return it.
 
-    It becomes an MLflow pyfunc without pickle, so that a stock MLflow loads it; its signature has
-    the rank and dtype of `example`, which the logged model must answer before it is registered.
-    The version has its tags from the moment it exists.
+    It becomes an MLflow pyfunc without pickle, so that a stock MLflow loads it. It must answer
+    `example` before it is logged; its signature has the ranks and dtypes of both, of any size: a
+    picture network answers in its input's rank, the distiller windows of six axes by vectors. The
+    version has its tags from the moment it exists.
 
     Raises:
-        ModelInvalidError: the model does not load or does not answer.
+        ModelInvalidError: the model does not load, or does not answer one thing a batch entry.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import Schema, TensorSpec
+    from mlflow.types.schema import Schema
 
-    spec = Schema([TensorSpec(example.dtype, (-1,) * example.ndim)])
+    asked = Schema([_spec(example)])
     with TemporaryDirectory() as temporary, warnings.catch_warnings():
         # It asks for an input example, with which it would run the model thrice.
         warnings.simplefilter("ignore", UserWarning)
         staged = Path(temporary) / "model"
         shutil.copytree(folder, staged)
-        logged = mlflow.pyfunc.log_model(
-            name=name,
-            python_model=str(Path(__file__).with_name("model_script.py")),
-            artifacts={"model": str(staged)},
-            signature=ModelSignature(inputs=spec, outputs=spec),
-            pip_requirements=[_pinned(one) for one in ("mlflow", "numpy", "safetensors", "torch")],
-        )
+        given = {
+            "python_model": str(Path(__file__).with_name("model_script.py")),
+            "artifacts": {"model": str(staged)},
+            "pip_requirements": [_pinned(one) for one in REQUIREMENTS],
+        }
+        tried = str(Path(temporary) / "tried")
         try:
-            answer = mlflow.pyfunc.load_model(logged.model_uri).predict(example)
+            mlflow.pyfunc.save_model(tried, signature=ModelSignature(inputs=asked), **given)
+            answer = mlflow.pyfunc.load_model(tried).predict(example)
         except (MlflowException, ValueError, RuntimeError, OSError) as error:
             raise ModelInvalidError(f"The model in {folder} does not run: {error}") from error
-    if answer.ndim != example.ndim:
-        raise ModelInvalidError(f"The model in {folder} answers {answer.shape} to {example.shape}.")
+        if not answer.ndim or len(answer) != len(example):
+            raise ModelInvalidError(
+                f"The model in {folder} answers {answer.shape} to {example.shape}."
+            )
+        logged = mlflow.pyfunc.log_model(
+            name=name,
+            signature=ModelSignature(inputs=asked, outputs=Schema([_spec(answer)])),
+            **given,
+        )
     store = client(run.settings)
     try:
         store.create_registered_model(name)
@@ -83,6 +93,12 @@ def register_model(
         name, logged.model_uri, run_id=run.run_id, tags=kept, model_id=logged.model_id
     )
     return int(made.version)
+
+
+def _spec(array: npt.NDArray[Any]) -> Any:  # noqa: ANN401  MLflow ships no types we follow
+    from mlflow.types.schema import TensorSpec
+
+    return TensorSpec(array.dtype, (-1,) * array.ndim)
 
 
 def _pinned(package: str) -> str:
