@@ -75,9 +75,9 @@ def distiller_cost(
     """Return what codes take, by name.
 
     `encode_ms_<V>` and `decode_ms_<V>` are of a window of V cameras, decoded at every step through
-    each of them: medians of some windows. `bytes` and `bytes_estimated` are means over all windows
-    of the real coder's stream of one window and of what the prior says; `parameters` counts the
-    model's, `peak_rss_bytes` is the most this process had.
+    each of them: medians of some windows. They have `window_steps`. `bytes` and `bytes_estimated`
+    are means over all windows of the real coder's stream of one window and of what the prior says;
+    `parameters` counts the model's, `peak_rss_bytes` is the most this process had.
     """
     by_count: dict[int, list[Window]] = {}
     for window in windows:
@@ -101,6 +101,7 @@ def distiller_cost(
             found[f"decode_ms_{count}"] = median(decode)
     if real:
         found |= {"bytes": fmean(real), "bytes_estimated": fmean(estimated)}
+        found["window_steps"] = float(windows[0].tensors["t_ns"].shape[-1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found["peak_rss_bytes"] = float(peak if sys.platform == "darwin" else 1024 * peak)
     return found

@@ -5,8 +5,9 @@ Reads and writes nothing. `recipes.py` lists the recipes; each is one file besid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from tasks.run_record import FlowRun
 
-EVALUATION_FILE = "evaluation.json"
+EVALUATION_FILE, TRAINED_ON_FILE = "evaluation.json", "trained_on.json"
 
 
 @dataclass(frozen=True, slots=True)
 class DistillPlan:
     """What is to be trained: the preset, what it learns from, and the key of the result.
 
-    `material` is the recipe's own and travels to the training process; `parameters` are logged;
-    `steps` is what progress counts to; `version` is that of the registry, if it has the result.
+    `material` is the recipe's own and travels to the training process; `parameters` are logged,
+    the seed among them; `steps` is what progress counts to; `trained_on` are the sessions that are
+    learned from; `version` is that of the registry, if it has the result.
     """
 
     model: str
@@ -37,6 +39,7 @@ class DistillPlan:
     key: str
     heldout_digest: str
     version: int | None = None
+    trained_on: tuple[str, ...] = ()
 
     @property
     def cached(self) -> bool:
@@ -46,21 +49,64 @@ class DistillPlan:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Everything the training process needs; it reads no catalog and speaks to no server."""
+    """Everything the training process needs; it speaks to no server.
+
+    `folder` is the plan's own, for the model's two files and for checkpoints: what a run that was
+    killed left there is still there when the same plan is run again.
+    """
 
     plan: DistillPlan
     settings: Settings
     folder: str
 
 
+Bound = Literal["above", "at least", "at most"]
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition: what was measured, what it must be above, and whether it is."""
+    """One condition: what was measured, how it must stand to what, and whether it does.
+
+    `value` is None where there was nothing to measure, and `said` says why. `interval` is that of
+    the value, where it is a mean over sessions.
+    """
 
     name: str
-    value: float
+    value: float | None
     threshold: float
     passed: bool
+    bound: Bound = "above"
+    interval: tuple[float, float] | None = None
+    said: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        value: float | None,
+        bound: Bound,
+        threshold: float,
+        *,
+        interval: tuple[float, float] | None = None,
+        said: str = "",
+    ) -> Gate:
+        """Hold a value against its threshold; what was not measured, or is no number, fails."""
+        if value is None or math.isnan(value):
+            return cls(name, None, threshold, passed=False, bound=bound, said=said)
+        # Judged as it is recorded, so that nobody reads "0.0 above 0.0, passed".
+        value = round(value, 4)
+        passed = {
+            "above": value > threshold,
+            "at least": value >= threshold,
+            "at most": value <= threshold,
+        }[bound]
+        rounded = interval and (round(interval[0], 4), round(interval[1], 4))
+        return cls(name, value, threshold, passed, bound, rounded, said)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        found = asdict(self)
+        return found | {"interval": self.interval and list(self.interval)}
 
 
 class Judged(Protocol):
@@ -100,7 +146,8 @@ class Recipe(Protocol):
         """Train, save and judge, in a process of its own; yield progress, then one `result`.
 
         Progress is `{"step": n}`; the result has `digest`, `evaluation` (JSON), `picture`,
-        `parameters`, `train_seconds` and `losses`.
+        `parameters`, `train_seconds` and `losses`. It may have `curves` (a list of numbers by
+        name), `figures` (a number by name) and `threads`, which are logged too.
         """
 
     def example(self) -> npt.NDArray[np.float32]:
