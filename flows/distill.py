@@ -7,20 +7,31 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.distill import describe, distill_model, plan_distill
+from tasks.distill import describe, distill_model, plan_distill, send_kept
 from tasks.run_record import flow_record
 
 
 @flow(name="distill", validate_parameters=False)
 def distill(
-    preset: str = "laptop", home: str | None = None, model: str = "super-resolution"
+    preset: str = "laptop",
+    home: str | None = None,
+    model: str = "super-resolution",
+    *,
+    resume: bool = False,
 ) -> dict[str, Any]:
-    """Make one model version as its recipe says, unless the registry has it already."""
+    """Make one model version as its recipe says, unless the registry has it already.
+
+    With `resume` nothing is trained: what was and could not be registered is registered.
+    """
     settings = load_settings(home)
-    with flow_record("distill", settings, {"preset": preset, "model": model}) as run:
-        plan = plan_distill(preset, run, model)
-        if plan.version is None:
-            found = distill_model(plan, run)
+    parameters = {"preset": preset, "model": model, "resume": resume}
+    with flow_record("distill", settings, parameters) as run:
+        if resume:
+            found = send_kept(run)
         else:
-            found = describe(settings, plan.version, model)
+            plan = plan_distill(preset, run, model)
+            if plan.version is None:
+                found = distill_model(plan, run)
+            else:
+                found = describe(settings, plan.version, model)
     return {**run.report, **found}

@@ -103,6 +103,14 @@ class ModelInvalidError(StillhouseError):
     """The model's files do not fit its config or digest: register it again."""
 
 
+class TrackingUnavailableError(StillhouseError):
+    """MLflow does not answer, or fails: start its server, then run what the message names."""
+
+
+class NothingKeptError(UsageError):
+    """No trained model waits to be registered: `stillhouse distill` trains one."""
+
+
 class MissingBaselineError(StillhouseError):
     """A result came without its baselines: a result without its baseline is not a result."""
 

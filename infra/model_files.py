@@ -10,6 +10,7 @@ import hashlib
 import re
 import shutil
 import warnings
+from contextlib import contextmanager
 from importlib.metadata import version as package_version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from infra.storage import disk_errors
 from infra.tracking import Run, client, failed_with
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 DIGEST_TAG = "weights_digest"
+MODEL_FILES = ("config.json", "weights.safetensors")
 # What a stock MLflow must install besides this application to serve a version.
 REQUIREMENTS = ("mlflow", "numpy", "safetensors", "torch")
 
@@ -41,7 +43,7 @@ def register_model(
     example: npt.NDArray[np.float32],
     tags: Mapping[str, str],
 ) -> int:
-    """Register `folder` (weights.safetensors and config.json) as the next version; return it.
+    """Register the two model files in `folder` as the next version; return it.
 
     It becomes an MLflow pyfunc without pickle, so that a stock MLflow loads it. It must answer
     `example` before it is logged; its signature has the ranks and dtypes of both, of any size: a
@@ -61,7 +63,7 @@ def register_model(
         # It asks for an input example, with which it would run the model thrice.
         warnings.simplefilter("ignore", UserWarning)
         staged = Path(temporary) / "model"
-        shutil.copytree(folder, staged)
+        staged.mkdir()
         given = {
             "python_model": str(Path(__file__).with_name("model_script.py")),
             "artifacts": {"model": str(staged)},
@@ -69,6 +71,9 @@ def register_model(
         }
         tried = str(Path(temporary) / "tried")
         try:
+            for file in MODEL_FILES:
+                # Nothing else: a plan's folder has checkpoints too.
+                shutil.copy2(folder / file, staged)
             mlflow.pyfunc.save_model(tried, signature=ModelSignature(inputs=asked), **given)
             answer = mlflow.pyfunc.load_model(tried).predict(example)
         except (MlflowException, ValueError, RuntimeError, OSError) as error:
@@ -108,8 +113,10 @@ def _pinned(package: str) -> str:
 
 def _folder_digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        digest.update(f"{file.name}:{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    for name in MODEL_FILES:
+        digest.update(
+            f"{name}:{hashlib.sha256((folder / name).read_bytes()).hexdigest()}\n".encode()
+        )
     return digest.hexdigest()
 
 
@@ -126,22 +133,35 @@ def download(settings: Settings, model: ModelVersion) -> Path:
     kept = settings.state / "models" / model.digest
     if kept.is_dir():
         return kept
-    client(settings)
-    import mlflow
-
     with disk_errors(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".partial-", dir=kept.parent) as temporary:
-            whole = mlflow.artifacts.download_artifacts(artifact_uri=model.uri, dst_path=temporary)
-            folder = Path(whole) / "artifacts" / "model"
-            if not folder.is_dir():
-                raise ModelInvalidError(f"{model.uri} was not registered by this application.")
+        with fetched(settings, model, kept.parent) as folder:
             try:
                 folder.rename(kept)
             except OSError:
                 if not kept.is_dir():  # else another process was first
                     raise
     return kept
+
+
+@contextmanager
+def fetched(settings: Settings, model: ModelVersion, near: Path | None = None) -> Iterator[Path]:
+    """Yield a folder with the version's files as the registry has them now; it goes afterwards.
+
+    `near` is where it lies meanwhile; the system's temporary folder, if it is not given.
+
+    Raises:
+        ModelInvalidError: the version has no weights of ours.
+    """
+    client(settings)
+    import mlflow
+
+    with TemporaryDirectory(prefix=".partial-", dir=near) as temporary:
+        whole = mlflow.artifacts.download_artifacts(artifact_uri=model.uri, dst_path=temporary)
+        folder = Path(whole) / "artifacts" / "model"
+        if not folder.is_dir():
+            raise ModelInvalidError(f"{model.uri} was not registered by this application.")
+        yield folder
 
 
 def place(settings: Settings, model: ModelVersion, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """The model registry: versions with their tags, the champion, and the weights as a folder.
 
 Reads and writes MLflow's registry and the promotion lock in `home/state`. Start here for
-everything of MLflow: runs are `tracking.py`, weights in and out `model_files.py`. A version is a
-fact and never changes but for its gates; the alias `champion` says which one serves.
+everything of MLflow: runs are `tracking.py` and `past_runs.py`, weights in and out
+`model_files.py`, verdicts `gate_records.py`. A version is a fact and never changes but for its
+gates; the alias `champion` says which one serves.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from infra.errors import ModelNotFoundError, NoChampionError, UsageError
+from infra.gate_records import record_gates, recorded_gates
 from infra.model_files import DIGEST_TAG, download, place, register_model
+from infra.past_runs import read_artifact_json
 from infra.storage import disk_errors
-from infra.tracking import Run, client, failed_with, is_empty, read_artifact_json, start_run
+from infra.tracking import Run, client, failed_with, is_empty, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from infra.settings import Settings
 
@@ -34,6 +37,7 @@ __all__ = [
     "download",
     "find_version",
     "names",
+    "newest",
     "place_champion",
     "promotion_lock",
     "read_artifact_json",
@@ -49,7 +53,7 @@ __all__ = [
 ]
 
 CHAMPION = "champion"
-GATES_TAG, FORMER_TAG = "gates", "former_champions"
+FORMER_TAG, WITHDRAWN_TAG = "former_champions", "rolled_back"
 # Former champions kept for rollback; a tag holds 5,000 characters.
 _FORMER_KEPT = 100
 _URI = re.compile(r"(?:models:/)?([^/@\s'\"]+)(?:@([\w-]+)|/([1-9]\d*))?")
@@ -106,6 +110,12 @@ def _search(settings: Settings, name: str, condition: str) -> list[ModelVersion]
         return []
     aliases = store.get_registered_model(name).aliases
     return sorted((_version(one, aliases) for one in found), key=lambda one: one.version)
+
+
+def newest(settings: Settings, name: str) -> int | None:
+    """Return the newest version that was not rolled back, None if there is none."""
+    found = [one.version for one in versions(settings, name) if WITHDRAWN_TAG not in one.tags]
+    return max(found, default=None)
 
 
 def version_info(settings: Settings, name: str, version: int) -> ModelVersion:
@@ -215,8 +225,10 @@ def set_champion(settings: Settings, name: str, version: int) -> None:
     client(settings).set_registered_model_alias(name, CHAMPION, str(version))
 
 
-def rollback(settings: Settings, name: str) -> int:
-    """Give the alias back to the champion before this one; return its version. Takes the lock.
+def rollback(settings: Settings, name: str) -> tuple[int | None, int]:
+    """Give the alias back to the champion before this one; return who lost and who got it.
+
+    Takes the lock. The one that loses it is marked, and `newest` passes over it.
 
     Raises:
         NoChampionError: there was none before.
@@ -231,9 +243,13 @@ def rollback(settings: Settings, name: str) -> int:
                 f"{name!r} had no champion before this one.", command="stillhouse show models"
             )
         back = former.pop()
-        client(settings).set_registered_model_alias(name, CHAMPION, str(back))
+        store = client(settings)
+        if now is not None:
+            # Before the alias: whoever promotes the newest next should not bring it back.
+            store.set_model_version_tag(name, str(now), WITHDRAWN_TAG, "true")
+        store.set_registered_model_alias(name, CHAMPION, str(back))
         _set_former(settings, name, former)
-        return back
+        return now, back
 
 
 def _former(settings: Settings, name: str) -> list[int]:
@@ -247,21 +263,6 @@ def _former(settings: Settings, name: str) -> list[int]:
 def _set_former(settings: Settings, name: str, former: list[int]) -> None:
     value = json.dumps(former[-_FORMER_KEPT:])
     client(settings).set_registered_model_tag(name, FORMER_TAG, value)
-
-
-def record_gates(
-    settings: Settings, name: str, version: int, gates: Sequence[Mapping[str, Any]]
-) -> None:
-    """Keep the newest verdict of the promotion gates with the version they judged."""
-    client(settings).set_model_version_tag(name, str(version), GATES_TAG, json.dumps(list(gates)))
-
-
-def recorded_gates(settings: Settings, name: str, version: int) -> list[dict[str, Any]]:
-    """Return what `record_gates` kept, [] if the version was never judged."""
-    found: list[dict[str, Any]] = json.loads(
-        version_info(settings, name, version).tags.get(GATES_TAG, "[]")
-    )
-    return found
 
 
 def _aliased(settings: Settings, name: str, alias: str) -> int | None:

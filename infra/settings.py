@@ -38,6 +38,9 @@ PROCESS_ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # With a pause that doubles from 4 s: half a minute for a server to come back. Seven, as MLflow
+    # has it, would be four minutes a call.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "OPENVINO_TELEMETRY_OPT_OUT": "1",

@@ -1,4 +1,4 @@
-"""MLflow's runs: starts one, logs what it measured and read, reads an artifact back.
+"""MLflow's runs: starts one, logs what it measured and read. `past_runs.py` reads them again.
 
 Writes the tracking store and artifacts that the settings name (by default SQLite and a folder
 below home). MLflow is imported where it is used: 1.3 s.
@@ -10,14 +10,13 @@ import hashlib
 import json
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from infra.errors import ModelNotFoundError
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
@@ -106,17 +105,34 @@ class Run:
         """Log several numbers at once."""
         self._log([(name, float(value), step) for name, value in metrics.items()])
 
-    def log_curve(self, name: str, values: Sequence[float], first_step: int = 0) -> None:
-        """Log one number per step, in batches (8 ms each one by one, .1 ms so)."""
-        self._log([(name, float(value), first_step + k) for k, value in enumerate(values)])
+    def log_curve(
+        self, name: str, values: Sequence[float], times_ms: Sequence[float] | None = None
+    ) -> None:
+        """Log one number per step, in batches (8 ms each one by one, .1 ms so).
 
-    def _log(self, found: Sequence[tuple[str, float, int]]) -> None:
+        `times_ms` say when each was measured, since the epoch; now, if they are not given.
+        """
+        self._log([(name, float(value), k) for k, value in enumerate(values)], times_ms)
+
+    def _log(
+        self, found: Sequence[tuple[str, float, int]], times_ms: Sequence[float] | None = None
+    ) -> None:
         from mlflow.entities import Metric
 
-        now_ms = time.time_ns() // 1_000_000
-        metrics = [Metric(name, value, now_ms, step) for name, value, step in found]
+        times = times_ms or [time.time_ns() // 1_000_000] * len(found)
+        metrics = [
+            Metric(name, value, int(at), step)
+            for (name, value, step), at in zip(found, times, strict=True)
+        ]
         for at in range(0, len(metrics), _METRICS_PER_BATCH):
             self._store.log_batch(self.run_id, metrics=metrics[at : at + _METRICS_PER_BATCH])
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Say more of the run; an empty text is left out, which MLflow would refuse."""
+        from mlflow.entities import RunTag
+
+        said = [RunTag(name, text) for name, text in tags.items() if text]
+        self._store.log_batch(self.run_id, tags=said)
 
     def log_json(self, value: object, path: str) -> None:
         """Keep a value as a JSON artifact."""
@@ -175,19 +191,20 @@ def start_run(
     """
     store = client(settings)
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     opened = mlflow.start_run(experiment_id=_experiment(settings, store, experiment), tags=tags)
     run = Run(settings, opened.info.run_id, store)
-    status = "FAILED"
     try:
         mlflow.log_params(dict(params))
         yield run
-        status = "FINISHED"
-    except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        # A server that went away cannot be told; why the block ended matters more.
+        with suppress(MlflowException):
+            mlflow.end_run("KILLED" if interrupted else "FAILED")
         raise
-    finally:
-        mlflow.end_run(status)
+    mlflow.end_run("FINISHED")
 
 
 def _experiment(settings: Settings, store: Any, name: str) -> str:  # noqa: ANN401
@@ -208,27 +225,3 @@ def _experiment(settings: Settings, store: Any, name: str) -> str:  # noqa: ANN4
             return created
     experiment_id: str = found.experiment_id
     return experiment_id
-
-
-def read_artifact_json(settings: Settings, run_id: str, path: str) -> Any:  # noqa: ANN401
-    """Return a JSON artifact of a run.
-
-    Raises:
-        ModelNotFoundError: no such run, or it has no such artifact.
-    """
-    store = client(settings)
-    from mlflow.exceptions import MlflowException
-
-    with TemporaryDirectory() as temporary:
-        try:
-            file = store.download_artifacts(run_id, path, temporary)
-        except (MlflowException, FileNotFoundError) as error:
-            raise ModelNotFoundError(
-                f"The MLflow run {run_id} has no {path}.", command="stillhouse show models"
-            ) from error
-        return json.loads(Path(file).read_text("utf-8"))
-
-
-def run_metrics(settings: Settings, run_id: str) -> dict[str, float]:
-    """Return the last value of every metric of a run."""
-    return dict(client(settings).get_run(run_id).data.metrics)

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from infra import assets
 from infra.errors import StillhouseError
+from infra.past_runs import tracking_errors, unreachable
 from tasks.presets import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Enough for the environment's caches, the sample archive and an evening's generations.
 ADVISED_FREE_BYTES = 5 << 30
+NO_SERVER_FIX = "unset STILLHOUSE_MLFLOW_TRACKING_URI, or start the server there"
 
 
 def examine(settings: Settings) -> list[dict[str, Any]]:
@@ -38,6 +40,8 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         _precision,
         _assets,
         _catalog,
+        _mlflow,
+        _unsent,
         _champion,
     ]
     return [check(settings) for check in checks]
@@ -118,11 +122,29 @@ def _catalog(settings: Settings) -> dict[str, Any]:
     return _check("catalog", f"{settings.catalog}, {len(snapshot.versions)} tables", ok=True)
 
 
+def _mlflow(settings: Settings) -> dict[str, Any]:
+    """Ask whether somebody listens, not what MLflow says: it would be asked for half a minute."""
+    detail = unreachable(settings)
+    return _check("mlflow", detail or settings.tracking_uri, ok=not detail, fix=NO_SERVER_FIX)
+
+
+def _unsent(settings: Settings) -> dict[str, Any]:
+    from tasks.kept_results import kept_results
+    from tasks.registration import SEND
+
+    waiting = [f"{one.model} ({one.preset})" for one in kept_results(settings)]
+    detail = f"trained, not in MLflow yet: {', '.join(waiting)}" if waiting else "none waits"
+    return _check("trained models", detail, ok=not waiting, fix=SEND)
+
+
 def _champion(settings: Settings) -> dict[str, Any]:
     from infra import registry
 
+    if unreachable(settings):
+        return _check("champion", "MLflow does not answer", ok=False, fix=NO_SERVER_FIX)
     try:
-        found = registry.champion(settings, MODEL_NAME)
+        with tracking_errors(settings):
+            found = registry.champion(settings, MODEL_NAME)
     except StillhouseError as error:
         return _check("champion", str(error), ok=False, fix=error.command)
     return _check("champion", f"{found.name} v{found.version}", ok=True)

@@ -166,5 +166,11 @@ class Recipe(Protocol):
         What is on record for that is not measured again.
         """
 
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Return the conditions that a version meets by itself: that it answers alike, and fast.
+
+        Those of provenance and of what it was trained on are asked of every model.
+        """
+
     def gates(self, challenger: Any, champion: Any | None) -> tuple[Gate, ...]:  # noqa: ANN401
         """Return the conditions for promotion, from two evaluations of `judge`."""

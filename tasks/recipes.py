@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import UnknownModelError
+from infra.usage import Usage
 from tasks.depth_recipe import DepthRecipe
 from tasks.distiller_recipe import DistillerRecipe
+from tasks.run_facts import training_facts
 from tasks.superresolution_recipe import SuperResolutionRecipe
 
 if TYPE_CHECKING:
@@ -37,6 +39,15 @@ def recipe_named(name: str) -> Recipe:
 
 
 def make_model(work: Work) -> Iterator[dict[str, Any]]:
-    """Train, save and judge; runs in a Ray task with every core of the machine to itself."""
-    # Not a bare return: Ray needs a generator.
-    yield from recipe_named(work.plan.model).make(work)
+    """Train, save and judge; runs in a Ray task with every core of the machine to itself.
+
+    To the result it adds `facts` (code and machine) and `usage` (memory and CPU time as curves).
+    """
+    with Usage() as usage:
+        for found in recipe_named(work.plan.model).make(work):
+            result = found.get("result")
+            if result is None:
+                yield found
+                continue
+            facts = training_facts(result.get("threads", work.settings.cpus))
+            yield {"result": result | {"facts": facts, "usage": usage.curves()}}

@@ -20,8 +20,9 @@ from infra.errors import (
     NoChampionError,
     UsageError,
 )
+from infra.past_runs import read_artifact_json, run_metrics
 from infra.settings import Settings
-from infra.tracking import client, run_metrics
+from infra.tracking import client
 from models import weights
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
@@ -218,8 +219,11 @@ def test_a_champion_is_promoted_and_rolled_back(settings: Settings) -> None:
     assert registry.champion(settings, NAME).aliases == ("champion",)
     assert registry.resolve(settings, "models:/super-resolution@champion").version == 2
     assert registry.resolve(settings, "models:/super-resolution/1").aliases == ()
-    assert registry.rollback(settings, NAME) == 1
+    assert registry.newest(settings, NAME) == 2
+    assert registry.rollback(settings, NAME) == (2, 1)
     assert registry.champion_version(settings, NAME) == 1
+    # What was taken back is not what a promotion takes by itself.
+    assert registry.newest(settings, NAME) == 1
     with pytest.raises(NoChampionError, match="before this one"):
         registry.rollback(settings, NAME)
     with pytest.raises(ModelNotFoundError):
@@ -245,13 +249,33 @@ def test_a_name_that_is_no_model_says_why(
         registry.resolve(settings, uri)
 
 
+def gate(name: str, value: float | None, *, passed: bool) -> dict[str, Any]:
+    """One gate as promotion records it."""
+    found = {"name": name, "value": value, "threshold": 0.0, "passed": passed, "bound": "above"}
+    return found | {"interval": [0.25, 0.75] if value else None, "said": "six sessions"}
+
+
 def test_gates_are_kept_with_the_version_they_judged(settings: Settings) -> None:
-    """The newest verdict replaces the one before; an unjudged version has none."""
-    gates: list[dict[str, Any]] = [{"name": "g", "value": 0.5, "threshold": 0.0, "passed": True}]
-    registry.record_gates(settings, NAME, 2, [])
-    registry.record_gates(settings, NAME, 2, gates)
-    assert registry.recorded_gates(settings, NAME, 2) == gates
-    assert registry.recorded_gates(settings, NAME, 1) == []
+    """The newest verdict replaces the one before, in JSON and gate by gate; a table has both."""
+    info = registry.version_info(settings, NAME, 2)
+    first = [gate("beats_it", None, passed=False), gate("is_old", 1.0, passed=True)]
+    registry.record_gates(settings, info, first)
+    second = [gate("beats_it", 0.5, passed=True)]
+    registry.record_gates(settings, registry.version_info(settings, NAME, 2), second, 1)
+    info = registry.version_info(settings, NAME, 2)
+    assert registry.recorded_gates(info) == second
+    assert {k: v for k, v in info.tags.items() if k.startswith("gate.")} == {
+        "gate.beats_it": "0.5 0 passed"
+    }
+    table = read_artifact_json(settings, info.run_id, "gates.json")
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    kept = [(row["champion"], row["name"], row["passed"], row["low"], row["said"]) for row in rows]
+    assert kept == [
+        ("nobody", "beats_it", False, None, "six sessions"),
+        ("nobody", "is_old", True, 0.25, "six sessions"),
+        ("v1", "beats_it", True, 0.25, "six sessions"),
+    ]
+    assert registry.recorded_gates(registry.version_info(settings, NAME, 1)) == []
 
 
 def test_promotions_take_turns(settings: Settings) -> None:
