@@ -119,13 +119,18 @@ def distill(
     model: Annotated[str, typer.Option(help="super-resolution, distiller or depth.")] = (
         "super-resolution"
     ),
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Train nothing; register what MLflow was away for."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on held-in sessions, judge it on held-out ones, and register it.
 
-    The result stands beside its baselines, session by session, in MLflow. The distiller learns
-    from features (extract first) and goes on from its checkpoint if it was killed. The model depth
-    learns from rendered scenes and is judged on others; it needs no archive.
+    The result stands beside its baselines, session by session, in MLflow. If MLflow goes away
+    meanwhile, the trained model is kept in home until --resume or the same distill sends it. The
+    distiller learns from features (extract first) and goes on from its checkpoint if it was killed.
+    The model depth learns from rendered scenes and is judged on others; it needs no archive.
 
     Example: stillhouse distill --preset laptop
     """
@@ -134,7 +139,7 @@ def distill(
     from flows.demo_report import judged_text
     from flows.distill import distill as flow
 
-    found = flow(preset, console.home, model)
+    found = flow(preset, console.home, model, resume=resume)
     text = console.ledger("distill", found) + "\n" + judged_text(console, found)
     console.answer(found, as_json=as_json, text=text)
 
@@ -144,12 +149,18 @@ def promote(
     model: Annotated[str, typer.Argument(help="The model's name in the registry.")] = (
         "super-resolution"
     ),
-    version: Annotated[int | None, typer.Option(help="The newest if not given.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="The newest that was not rolled back, if not given.")
+    ] = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="The champion before this one serves again.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Hold a model version against its gates, and make it champion if every gate passes.
 
-    A refusal is exit code 1, with the gate that failed.
+    A refusal is exit code 1, with the gates that failed. Whoever finds that somebody else promoted
+    meanwhile is refused too, and told who is champion now.
 
     Example: stillhouse promote super-resolution --version 3
     """
@@ -158,8 +169,11 @@ def promote(
     from flows.demo_report import gates_text
     from flows.promote import promote as flow
 
-    found = flow(model, version, console.home)
+    found = flow(model, version, console.home, rollback=rollback)
     console.answer(found, as_json=as_json, text=gates_text(console, found))
+    failed = [gate["name"] for gate in found["gates"] if not gate["passed"]]
+    if not found["promoted"]:
+        console.say(f"refused by {', '.join(failed)}")
     raise typer.Exit(0 if found["promoted"] else 1)
 
 

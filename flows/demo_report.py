@@ -114,23 +114,25 @@ def gates_text(console: Console, found: Mapping[str, Any]) -> str:
     rows = [
         (
             gate["name"],
-            f"{gate['value']:+.3f}",
-            f"{gate['threshold']:+.3f}",
+            "-" if gate["value"] is None else f"{gate['value']:+.3f}",
+            # Verdicts of before say neither.
+            f"{gate.get('bound', 'above')} {gate['threshold']:+.3f}",
             "passed" if gate["passed"] else "FAILED",
+            gate.get("said", ""),
         )
         for gate in found["gates"]
     ]
     title = f"promotion of {found['model']} v{found['version']}"
-    text = console.table(title, ("gate", "value", "above", ""), rows, numbers=("value", "above"))
+    columns = ("gate", "value", "must be", "", "says")
+    text = console.table(title, columns, rows, numbers=("value",))
+    was, now = found["champion_before"], found["champion_after"]
+    if found["rolled_back"]:
+        return f"champion: v{now} again (was v{was})\n"
+    if found["promoted"] and was == now:
+        return text + f"champion already: v{was}\n"
     if found["promoted"]:
-        was = found["champion_before"]
-        if was == found["version"]:
-            text += f"champion already: v{was}\n"
-        else:
-            text += f"champion: v{found['version']}" + (f" (was v{was})\n" if was else "\n")
-    else:
-        text += f"refused; champion stays {found['champion_after'] or 'nobody'}\n"
-    return text
+        return text + f"champion: v{now}" + (f" (was v{was})\n" if was else "\n")
+    return text + f"refused; champion stays {f'v{now}' if now else 'nobody'}\n"
 
 
 def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) -> str:

@@ -132,7 +132,8 @@ def _promote(distilled: Mapping[str, Any], run: FlowRun) -> dict[str, Any] | Non
         "promoted": True,
         "champion_before": version,
         "champion_after": version,
-        "gates": registry.recorded_gates(run.settings, model, version),
+        "gates": registry.recorded_gates(registry.champion(run.settings, model)),
+        "rolled_back": False,
     }
 
 

@@ -21,6 +21,7 @@ from tasks.depth_evaluation import DepthEvaluation
 from tasks.depth_presets import MODEL_NAME, DepthPreset, depth_preset_named
 from tasks.judging import recorded_evaluation
 from tasks.recipe import DistillPlan, Gate
+from tasks.trials import served_trial
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ class DepthRecipe:
 
         return [evaluation(version) for version in versions]
 
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Answer equal pictures alike."""
+        return (served_trial(version, run.settings, self.example()),)
+
     def gates(
         self, challenger: DepthEvaluation, champion: DepthEvaluation | None
     ) -> tuple[Gate, ...]:
@@ -135,11 +140,11 @@ class DepthRecipe:
         """
         gains = {name: challenger.gain_over(name) for name in ("plane", "ramp")}
         gates = [
-            Gate(f"abs_rel_under_{name}", round(gain, 4), 0.0, gain > 0)
-            for name, gain in gains.items()
+            Gate.of(f"abs_rel_under_{name}", gain, "above", 0.0) for name, gain in gains.items()
         ]
         gain = 0.0 if champion is None else champion.abs_rel - challenger.abs_rel
-        return (*gates, Gate("abs_rel_under_champion", round(gain, 4), 0.0, gain >= 0))
+        said = "there is no champion" if champion is None else ""
+        return (*gates, Gate.of("abs_rel_under_champion", gain, "at least", 0.0, said=said))
 
 
 def renderers_here() -> tuple[Renderer, ...]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Windows of a session that baselines are fitted to, and that are judged: more costs as long as
 # training does, in sessions of four cameras.
 FITTED, JUDGED = 32, 12
+# Windows that are encoded again, in another batch and process: each is 2 MB of features a camera.
+TRIED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +117,10 @@ def judged_sets(source: WindowSource, preset: DistillerPreset) -> JudgedSets:
         heldout=judged_windows(source, spec, HELDOUT, per_session=JUDGED),
         later=judged_windows(source, spec, TRAIN, per_session=JUDGED, part="later"),
     )
+
+
+def trial_windows(source: WindowSource, preset: DistillerPreset) -> list[Window]:
+    """Return a window of each of some held-out sessions, to be encoded again and again."""
+    steps = preset.window_steps
+    spec = WindowSpec(steps=steps, stride=steps, cameras=preset.cameras)
+    return judged_windows(source, spec, HELDOUT, per_session=1)[:TRIED]

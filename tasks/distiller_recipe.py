@@ -18,11 +18,13 @@ from infra import registry
 from infra.errors import ModelInvalidError
 from infra.ray_cluster import connect, stream
 from tasks.distiller_evaluation import DistillerEvaluation
-from tasks.distiller_material import distiller_material, judged_sets
+from tasks.distiller_gates import distiller_gates
+from tasks.distiller_material import distiller_material, judged_sets, trial_windows
 from tasks.distiller_presets import MODEL_NAME, DistillerPreset, distiller_preset_named
 from tasks.judging import recorded_evaluation
 from tasks.recipe import DistillPlan
 from tasks.splits import TRAIN
+from tasks.trials import answer_trial
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from infra.registry import ModelVersion
     from tasks.distiller_material import DistillerMaterial
-    from tasks.recipe import Work
+    from tasks.recipe import Gate, Work
     from tasks.run_record import FlowRun
     from tasks.train_distiller import TrainedDistiller
 
@@ -149,6 +151,21 @@ class DistillerRecipe:
             return self.read(text)
 
         return [evaluation(version) for version in versions]
+
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Encode a window of each of some held-out sessions alike, as this CPU would."""
+        from models.precision import cpu_precision
+
+        preset = distiller_preset_named(version.tags["preset"])
+        windows = trial_windows(distiller_material(run).source, preset)
+        cases = [window.tensors for window in windows]
+        return (answer_trial(version, run.settings, cases, cpu_precision()),)
+
+    def gates(
+        self, challenger: DistillerEvaluation, champion: DistillerEvaluation | None
+    ) -> tuple[Gate, ...]:
+        """Beat every baseline, be no worse than the champion, encode in time and memory."""
+        return distiller_gates(challenger, champion)
 
 
 @dataclass(frozen=True, slots=True)

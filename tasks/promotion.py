@@ -5,7 +5,6 @@ Reads the evaluations that the registry holds; moves the alias `champion`, which
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -13,13 +12,17 @@ from prefect.cache_policies import NO_CACHE
 
 from infra import registry
 from infra.errors import ModelNotFoundError
+from infra.past_runs import tracking_errors
+from tasks.general_gates import unchanged_gate
 from tasks.presets import MODEL_NAME
 from tasks.recipes import recipe_named
+from tasks.trials import record_trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.settings import Settings
+    from tasks.recipe import Gate
     from tasks.run_record import FlowRun
 
 
@@ -27,47 +30,104 @@ if TYPE_CHECKING:
 def promote_version(model: str, version: int | None, run: FlowRun) -> dict[str, Any]:
     """Hold a version (the newest if None) against the gates and move the alias if all pass.
 
-    Two promotions at once take turns; the gates are judged inside the turn, against whoever is
-    champion then.
+    It is judged against whoever is champion when it begins. Of two promotions at once one wins;
+    the other finds at the end that the champion is another one than it was compared with, and is
+    refused by the gate `champion_unchanged`.
 
     Raises:
         ModelNotFoundError: no such model or version.
         UnknownModelError: this code has no recipe for it.
+        TrackingUnavailableError: MLflow fails.
     """
     settings = run.settings
-    with registry.promotion_lock(settings, model):
+    with tracking_errors(settings):
         challenger = version or _newest(settings, model)
         before = registry.champion_version(settings, model)
         run.ledger.inputs = 1
         if before == challenger:
             run.ledger.cached = 1
-            recorded = registry.recorded_gates(settings, model, challenger)
-            return _answer(model, challenger, before, before, recorded)
-        recipe = recipe_named(model)
-        numbers = [challenger] if before is None else [challenger, before]
-        named = [registry.version_info(settings, model, number) for number in numbers]
-        ours, *champion = recipe.judge(named, run)
-        judged = recipe.gates(ours, champion[0] if champion else None)
-        gates = [asdict(gate) for gate in judged]
-        registry.record_gates(settings, model, challenger, gates)
-        if all(gate.passed for gate in judged):
-            registry.set_champion(settings, model, challenger)
-            run.ledger.done = 1
-            return _answer(model, challenger, before, challenger, gates)
+            return _answer(
+                model, challenger, before, before, _recorded(settings, model, challenger)
+            )
+        gates = _judged(model, challenger, before, run)
+        with registry.promotion_lock(settings, model):
+            return _decided(model, challenger, before, gates, run)
+
+
+def _judged(model: str, challenger: int, champion: int | None, run: FlowRun) -> tuple[Gate, ...]:
+    recipe = recipe_named(model)
+    numbers = [challenger] if champion is None else [challenger, champion]
+    named = [registry.version_info(run.settings, model, number) for number in numbers]
+    ours, *theirs = recipe.judge(named, run)
+    return (
+        *recipe.gates(ours, theirs[0] if theirs else None),
+        *recipe.trials(named[0], run),
+        *record_trials(named[0], run),
+    )
+
+
+def _decided(
+    model: str, challenger: int, before: int | None, gates: tuple[Gate, ...], run: FlowRun
+) -> dict[str, Any]:
+    """Record the verdict and move the alias, if nobody else has moved it; hold the lock."""
+    settings = run.settings
+    now = registry.champion_version(settings, model)
+    if now == challenger:
+        # Another promotion of the same version was first.
+        run.ledger.cached = 1
+        return _answer(model, challenger, before, now, _recorded(settings, model, challenger))
+    if now != before:
+        gates = (*gates, unchanged_gate(before, now))
+    verdict = [gate.to_dict() for gate in gates]
+    info = registry.version_info(settings, model, challenger)
+    registry.record_gates(settings, info, verdict, before)
+    if all(gate.passed for gate in gates):
+        registry.set_champion(settings, model, challenger)
+        run.ledger.done, now = 1, challenger
+    else:
         run.ledger.quarantined = 1
-        return _answer(model, challenger, before, before, gates)
+    return _answer(model, challenger, before, now, verdict)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def roll_back(model: str, run: FlowRun) -> dict[str, Any]:
+    """Give `champion` back to the version that had it before; answer as a promotion does.
+
+    The version that loses it is no longer the newest that a promotion takes by itself.
+
+    Raises:
+        NoChampionError: there was none before.
+        TrackingUnavailableError: MLflow fails.
+    """
+    settings = run.settings
+    with tracking_errors(settings):
+        before, back = registry.rollback(settings, model)
+        run.ledger.inputs = run.ledger.done = 1
+        return _answer(
+            model, back, before, back, _recorded(settings, model, back), rolled_back=True
+        )
+
+
+def _recorded(settings: Settings, model: str, version: int) -> list[dict[str, Any]]:
+    return registry.recorded_gates(registry.version_info(settings, model, version))
 
 
 def _newest(settings: Settings, model: str) -> int:
-    found = registry.versions(settings, model)
-    if not found:
+    found = registry.newest(settings, model)
+    if found is None:
         command = "stillhouse distill" + (f" --model {model}" if model != MODEL_NAME else "")
         raise ModelNotFoundError(f"The registry has no model {model!r}.", command=command)
-    return max(info.version for info in found)
+    return found
 
 
 def _answer(
-    model: str, version: int, before: int | None, after: int | None, gates: Sequence[dict[str, Any]]
+    model: str,
+    version: int,
+    before: int | None,
+    after: int | None,
+    gates: Sequence[dict[str, Any]],
+    *,
+    rolled_back: bool = False,
 ) -> dict[str, Any]:
     return {
         "model": model,
@@ -76,4 +136,5 @@ def _answer(
         "champion_before": before,
         "champion_after": after,
         "gates": list(gates),
+        "rolled_back": rolled_back,
     }

@@ -5,7 +5,6 @@ Reads the catalog, the registry and the asset cache; writes nothing (but fetched
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from catalog.query import named
@@ -18,10 +17,11 @@ from infra.errors import UnknownTableError
 from infra.observability import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
+    from infra.registry import ModelVersion
     from infra.settings import Settings
 
 MODELS = "models"
@@ -108,17 +108,21 @@ def fetch_assets(settings: Settings, names: Sequence[str], *, force: bool) -> di
 def _models(settings: Settings) -> dict[str, Any]:
     columns = ["model", "version", "alias", "preset", "gates", "created"]
     rows = [
-        (v.name, v.version, ",".join(v.aliases), v.tags.get("preset"), _gates(v.tags), v.created)
+        (v.name, v.version, ",".join(v.aliases), v.tags.get("preset"), _gates(v), v.created)
         for name in registry.names(settings)
         for v in sorted(registry.versions(settings, name), key=lambda v: -v.version)
     ]
     return {"columns": columns, "rows": rows, "numbers": ["version"]}
 
 
-def _gates(tags: Mapping[str, str]) -> str:
+def _gates(version: ModelVersion) -> str:
     """Say how a version stood the gates: which failed, or that all passed."""
-    gates = json.loads(tags.get(registry.GATES_TAG, "[]"))
-    failed = [f"{gate['name']} {gate['value']:+.3f}" for gate in gates if not gate["passed"]]
+    gates = registry.recorded_gates(version)
+    failed = [
+        gate["name"] + ("" if gate["value"] is None else f" {gate['value']:+.3f}")
+        for gate in gates
+        if not gate["passed"]
+    ]
     if not gates:
         return "not judged"
     return f"failed: {', '.join(failed)}" if failed else f"{len(gates)} of {len(gates)} passed"

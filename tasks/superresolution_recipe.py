@@ -19,6 +19,7 @@ from tasks.evaluation import Evaluation
 from tasks.judging import Sized, clips_by_split, heldout_digest, judged_clips, recorded_evaluation
 from tasks.presets import MODEL_NAME, TrainPreset, preset_named
 from tasks.recipe import DistillPlan, Gate
+from tasks.trials import served_trial
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
@@ -71,8 +72,16 @@ class SuperResolutionRecipe:
             "heldout_sessions": len({clip.session_id for clip, _, _ in heldout}),
         }
         parameters = dataclasses.asdict(chosen) | counts
-        material = Clips(train, heldout)
-        return DistillPlan(self.name, chosen, material, parameters, chosen.steps, key, judged)
+        return DistillPlan(
+            self.name,
+            chosen,
+            Clips(train, heldout),
+            parameters,
+            chosen.steps,
+            key,
+            judged,
+            trained_on=tuple(sorted({clip.session_id for clip, _, _ in train})),
+        )
 
     def make(self, work: Work) -> Iterator[dict[str, Any]]:
         """Train on windows of the held-in clips, judge on the held-out ones."""
@@ -137,6 +146,10 @@ class SuperResolutionRecipe:
 
         return [evaluation(version) for version in versions]
 
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Answer equal pictures alike."""
+        return (served_trial(version, run.settings, self.example()),)
+
     def gates(self, challenger: Evaluation, champion: Evaluation | None) -> tuple[Gate, ...]:
         """Be better than bicubic and no worse than the champion."""
         return baseline_gate(challenger), champion_gate(challenger, champion)
@@ -145,17 +158,15 @@ class SuperResolutionRecipe:
 def baseline_gate(challenger: Evaluation) -> Gate:
     """Beat bicubic on held-out Y-PSNR, mean over sessions; a tie is no win."""
     gain = challenger.gain_over("bicubic")
-    return Gate("psnr_y_over_bicubic", round(gain, 4), MIN_GAIN_DB, gain > MIN_GAIN_DB)
+    return Gate.of("psnr_y_over_bicubic", gain, "above", MIN_GAIN_DB)
 
 
 def champion_gate(challenger: Evaluation, champion: Evaluation | None) -> Gate:
     """Be no worse than the champion on the same held-out clips; without a champion it passes."""
-    if champion is None:
-        return Gate("psnr_y_over_champion", 0.0, MIN_OVER_CHAMPION_DB, passed=True)
-    gain = challenger.psnr_y - champion.psnr_y
-    return Gate(
-        "psnr_y_over_champion", round(gain, 4), MIN_OVER_CHAMPION_DB, gain >= MIN_OVER_CHAMPION_DB
-    )
+    gain, said = 0.0, "there is no champion"
+    if champion is not None:
+        gain, said = challenger.psnr_y - champion.psnr_y, ""
+    return Gate.of("psnr_y_over_champion", gain, "at least", MIN_OVER_CHAMPION_DB, said=said)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ def test_depth_is_distilled_promoted_and_extracted(
         "abs_rel_under_plane",
         "abs_rel_under_ramp",
         "abs_rel_under_champion",
+        "same_answer",
+        "provenance",
+        "unseen_sessions",
     ]
     assert judged["promoted"], judged["gates"]
     assert promote("depth", home=str(home))["cached"] == 1
