@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from registered_models import register_depth
 
 from catalog.schemas.registry import TABLES
 from flows.cli import main
+from infra.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +158,30 @@ def test_without_a_champion_nothing_is_generated(
     ran = stillhouse(home, "generate", "super-resolution", "--json")
     assert ran.code == 1
     assert "promote" in ran.json["command"]
+
+
+def test_promotion_names_the_gates_that_refuse_and_goes_back(
+    stillhouse: Command, tmp_path: Path
+) -> None:
+    """Exit code 1 with the failing gates, in words and in JSON; then back to the one before."""
+    settings = Settings(home=tmp_path / "home")
+    for key, abs_rel in (("good", 0.2), ("better", 0.1), ("worse-than", 0.4)):
+        register_depth(settings, key, abs_rel)
+    for version in ("1", "2"):
+        assert stillhouse(settings.home, "promote", "depth", "--version", version).code == 0
+    ran = stillhouse(settings.home, "promote", "depth", "--json")
+    assert ran.code == 1
+    assert (ran.json["version"], ran.json["champion_after"]) == (3, 2)
+    failed = [gate["name"] for gate in ran.json["gates"] if not gate["passed"]]
+    assert f"refused by {', '.join(failed)}" in ran.err
+    assert {"name", "value", "threshold", "passed", "bound", "interval", "said"} == set(
+        ran.json["gates"][0]
+    )
+    back = stillhouse(settings.home, "promote", "depth", "--rollback", "--json")
+    assert back.code == 0
+    assert (back.json["champion_before"], back.json["champion_after"]) == (2, 1)
+    assert back.json["rolled_back"]
+    assert stillhouse(settings.home, "promote", "depth", "--rollback").code == 1
 
 
 def test_a_selection_that_matches_nothing_is_refused(stillhouse: Command, road: Road) -> None:

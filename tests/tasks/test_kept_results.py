@@ -15,22 +15,31 @@ from infra.settings import Settings
 from infra.tracking import client
 from tasks.distill import send_kept
 from tasks.health import examine
-from tasks.kept_results import kept_result, kept_results, picture_of, plan_folder
+from tasks.kept_results import forget, kept_result, kept_results, picture_of, plan_folder
 from tasks.registration import send
 from tasks.run_record import FlowRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """An empty home."""
-    return Settings(home=tmp_path / "home")
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose registry these tests share: a new one takes 3 s."""
+    return Settings(home=tmp_path_factory.mktemp("home"))
 
 
-def test_what_is_kept_is_read_again(settings: Settings) -> None:
+@pytest.fixture(autouse=True)
+def _nothing_kept(settings: Settings) -> Iterator[None]:
+    yield
+    for kept in kept_results(settings):
+        forget(settings, kept.key)
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     """Every field and the picture; a folder that lacks a file, or is another's, is no result."""
+    settings = Settings(home=tmp_path)
     kept = kept_depth(settings, "key-1")
     assert kept_result(settings, "key-1") == kept
     assert picture_of(settings, kept).tolist() == np.full((8, 16, 3), (250, 10, 60)).tolist()
@@ -45,8 +54,8 @@ def test_what_is_kept_is_read_again(settings: Settings) -> None:
 
 def test_kept_results_are_sent_once_with_all_they_say(settings: Settings) -> None:
     """Parameters, tags, curves with their times, artifacts; then the folder is gone."""
-    kept_depth(settings, "key-1")
-    kept_depth(settings, "key-22")
+    for key in ("key-1", "key-22"):
+        kept_depth(settings, key)
     (plan_folder(settings, "key-1") / "checkpoint-0.safetensors").write_bytes(b"of the trainer")
     run = FlowRun("distill", settings)
     found = send_kept.fn(run)
@@ -73,20 +82,22 @@ def test_kept_results_are_sent_once_with_all_they_say(settings: Settings) -> Non
 
 def test_what_the_registry_has_already_is_only_forgotten(settings: Settings) -> None:
     """A run that was cut off after registering costs no second version."""
-    assert send(settings, kept_depth(settings, "key-1")) == (1, True)
-    assert send(settings, kept_depth(settings, "key-1")) == (1, False)
+    version, is_new = send(settings, kept_depth(settings, "sent"))
+    assert is_new
+    assert send(settings, kept_depth(settings, "sent")) == (version, False)
     assert kept_results(settings) == []
-    assert len(registry.versions(settings, "depth")) == 1
+    assert registry.versions(settings, "depth")[-1].version == version
 
 
 def test_damaged_weights_are_no_version(settings: Settings) -> None:
     """What was changed since it was kept does not load, and stays for whoever looks."""
-    kept = kept_depth(settings, "key-1")
-    file = plan_folder(settings, "key-1") / "weights.safetensors"
+    kept = kept_depth(settings, "damaged")
+    before = len(registry.versions(settings, "depth"))
+    file = plan_folder(settings, "damaged") / "weights.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ModelInvalidError, match="it was changed"):
         send(settings, kept)
-    assert registry.versions(settings, "depth") == []
+    assert len(registry.versions(settings, "depth")) == before
     assert kept_results(settings) == [kept]
 
 
@@ -96,8 +107,8 @@ def test_without_a_server_everything_is_kept_and_the_doctor_says_how_to_send_it(
     """The error and the doctor name the command; with a store that answers it succeeds."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = Settings(home=settings.home, mlflow_tracking_uri="http://127.0.0.1:9")
-    kept = kept_depth(away, "key-1")
-    with pytest.raises(TrackingUnavailableError, match=r"kept in .*key-1") as caught:
+    kept = kept_depth(away, "unsent")
+    with pytest.raises(TrackingUnavailableError, match=r"kept in .*unsent") as caught:
         send(away, kept)
     assert caught.value.command == "stillhouse distill --resume"
     assert kept_results(away) == [kept]
@@ -106,7 +117,7 @@ def test_without_a_server_everything_is_kept_and_the_doctor_says_how_to_send_it(
     assert "depth (tiny)" in checks["trained models"]["detail"]
     assert not checks["mlflow"]["ok"]
     assert not checks["champion"]["ok"]
-    assert send(settings, kept) == (1, True)
+    assert send(settings, kept)[1]
     checks = {check["name"]: check for check in examine(settings)}
     assert checks["trained models"]["ok"]
     assert checks["mlflow"]["ok"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from infra.registry import ModelVersion
     from tasks.depth_evaluation import DepthEvaluation
+    from tasks.recipe import Gate
 
 NAME = "depth"
 
@@ -47,7 +48,11 @@ def promote(settings: Settings, version: int | None = None) -> dict[str, Any]:
 
 
 class SlowRecipe(DepthRecipe):
-    """Judges no faster than another process that judges at the same time."""
+    """Judges no faster than another process that judges at the same time; asks for no answers."""
+
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:  # noqa: ARG002
+        """Two more processes each would be started for it."""
+        return ()
 
     def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[DepthEvaluation]:
         """Say that this one judges, and wait until the other does."""
