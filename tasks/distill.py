@@ -110,7 +110,9 @@ def _made(plan: DistillPlan, settings: Settings) -> dict[str, Any]:
     work = Work(plan, settings, str(plan_folder(settings, plan.key)))
     result: dict[str, Any] = {}
     with progress("distill", plan.steps, "steps") as bar:
-        for found in stream(make_model, work, settings):
+        # Workers need the cores that the process which starts them would hold.
+        cpus = None if plan.workers == 1 else 0
+        for found in stream(make_model, work, settings, cpus):
             if "result" in found:
                 result = found["result"]
             else:

@@ -60,8 +60,8 @@ class DistillerPreset:
 PRESETS: dict[str, DistillerPreset] = {
     preset.name: preset
     for preset in (
-        DistillerPreset("ci", "ci", steps=400, window_steps=4, stride=1, cameras=4, bf16=False),
-        DistillerPreset("laptop", "laptop", steps=1200),
+        DistillerPreset("ci", "ci", steps=160, window_steps=4, stride=1, cameras=4, bf16=False),
+        DistillerPreset("laptop", "laptop", steps=300),
         DistillerPreset("gpu", "gpu", steps=100_000, window_steps=16, batch=64, ema=0.999),
         DistillerPreset(
             "ray", "gpu", steps=100_000, window_steps=16, batch=64, ema=0.999, workers=8

@@ -74,6 +74,7 @@ class DistillerRecipe:
             key,
             judged,
             trained_on=material.train_sessions,
+            workers=chosen.workers,
         )
 
     def make(self, work: Work) -> Iterator[dict[str, Any]]:

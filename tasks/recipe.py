@@ -28,7 +28,8 @@ class DistillPlan:
 
     `material` is the recipe's own and travels to the training process; `parameters` are logged,
     the seed among them; `steps` is what progress counts to; `trained_on` are the sessions that are
-    learned from; `version` is that of the registry, if it has the result.
+    learned from; `version` is that of the registry, if it has the result. Of several `workers`
+    each is a process of its own that the training process starts.
     """
 
     model: str
@@ -40,6 +41,7 @@ class DistillPlan:
     heldout_digest: str
     version: int | None = None
     trained_on: tuple[str, ...] = ()
+    workers: int = 1
 
     @property
     def cached(self) -> bool:
