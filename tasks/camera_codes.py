@@ -67,16 +67,18 @@ def camera_codes(
 ) -> Floats:
     """Return the embedding of each set of cameras of one window: masks (M, V) -> (M, E).
 
-    A set of which nothing is seen has zeros: it is like nothing.
+    A set of which the model sees nothing has zeros: it is like nothing.
     """
     model.eval()
+    there = masks.astype(int) @ seen_cameras(model.config.shown(tensors))
+    if not there.any():
+        return np.zeros((len(masks), model.config.embedding))
     with autocast(precision):
         seen = model.see(tensors)
         codes = [
             _combined(model, seen, tensors, torch.from_numpy(masks[at : at + _AT_ONCE]))
             for at in range(0, len(masks), _AT_ONCE)
         ]
-    there = masks.astype(int) @ seen_cameras(tensors)
     return np.where(there[:, None] > 0, np.concatenate(codes), 0.0)
 
 

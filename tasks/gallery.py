@@ -12,7 +12,7 @@ import numpy as np
 
 from models.extractor import FRAME_VIEWS
 from models.ranking import Retrieval, cosine, retrieval
-from tasks.camera_codes import camera_codes, own_tensors, seen_cameras
+from tasks.camera_codes import camera_codes, own_tensors
 from tasks.moments import SharedPictures, same_moment
 from tasks.window_features import stacked
 
@@ -78,11 +78,7 @@ class Gallery:
         for number, window in enumerate(self.windows):
             cameras = self.camera[self.window == number]
             masks = np.eye(len(window.cameras), dtype=bool)[cameras]
-            tensors = own_tensors(window, kept)
-            if len(cameras) and seen_cameras(tensors).any():
-                found.append(camera_codes(model, tensors, masks, precision))
-            else:
-                found.append(np.zeros((len(cameras), model.config.embedding)))
+            found.append(camera_codes(model, own_tensors(window, kept), masks, precision))
         return np.concatenate(found)
 
     def rows(self) -> Rows:

@@ -101,8 +101,10 @@ def best_view(model: Distiller, fit: Sequence[Window], precision: Precision) -> 
     answer the frozen vector is taken if there is one, else the first view: nothing was chosen on
     what is judged.
     """
-    names = [name for name in FRAME_VIEWS if name in fit[0].tensors]
-    candidates = [FROZEN, *names] if "appearance" in names else names
+    there, shown = fit[0].tensors, model.config.views
+    candidates = [name for name in FRAME_VIEWS if name in there and name in shown]
+    if "appearance" in there or not candidates:
+        candidates.insert(0, FROZEN)
     several = [window for window in fit if len(window.cameras) > 1]
     if len(several) < 2:
         return candidates[0]

@@ -3,14 +3,17 @@
 No archive here has actions seen by several cameras and labelled, so a humanoid of capsules plays
 motion-capture clips (the package `pybullet`, extra `render`) before three cameras: the clips are
 the classes, sessions differ in room, light, clothes, place, heading and cameras. Views are the
-picture and DIS flow. Prints top-1 and macro-F1 of linear probes on codes and on all baselines;
-without a folder the model is an untrained one of preset ci, and says so.
+picture and DIS flow. Prints top-1 and macro-F1 of linear probes on codes and on all baselines,
+then of probes on principal components of the same views (fitted without labels on all windows),
+which tell how hard the task is. Without a folder the model is an untrained one of preset ci, and
+the output says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,18 +32,24 @@ from tasks.pinhole import looking
 from tasks.rendering import Scene
 from tasks.views.flow import QUARTER, Flow
 from tasks.views.view import DecodedClip
+from tasks.window_features import PcaOfWindows, stacked
 from tasks.window_sets import Window, as_torch
 from tasks.window_tensors import FLOW_LIMIT, camera_vector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
+    from tasks.action_codes import ActionCodes
     from tasks.calibration import CameraModel
 
 SIDE, STEPS, CAMERAS, STEP_NS = 112, 8, 3, 80_000_000
 # Windows of a clip a session, from different instants of it.
 WINDOWS = 2
-LINE = "  {:<12} {:>5} {:<14} {:>6} {:>7} {:>9} {:>15}"
+# Ways to join the cameras' principal components.
+PEERS = ("late_mean", "early_concat")
+LINE = "  {:<12} {:>5} {:<16} {:>6} {:>7} {:>9} {:>15}"
 
 
 def main() -> None:
@@ -62,13 +71,15 @@ def main() -> None:
     codes = action_codes(model, windows, labels, cpu_precision())
     encoded = time.perf_counter()
     found = probe_actions(codes)
+    plain = probe_actions(_components(windows, codes))
     print(
         f"RENDERED footage, not real: {len(set(labels))} motion-capture clips as classes, "
         f"{given.sessions} sessions, {CAMERAS} cameras, {len(windows)} windows of {STEPS} steps"
     )
     print(f"model: {given.model or 'UNTRAINED preset ci'}; chance {1 / len(set(labels)):.3f}")
     print(LINE.format("protocol", "shots", "method", "items", "top-1", "macro-F1", "worst session"))
-    for row in found.table():
+    peers = [r | {"method": f"pca {r['method']}"} for r in plain.table() if r["method"] in PEERS]
+    for row in [*found.table(), *peers]:
         print(
             LINE.format(
                 row["protocol"],
@@ -91,6 +102,17 @@ def _model(folder: Path | None) -> Distiller:
     found = weights.load(folder)
     assert isinstance(found, Distiller)
     return found
+
+
+def _components(windows: Sequence[Window], codes: ActionCodes) -> ActionCodes:
+    """Return the same windows with as many principal components in place of each camera's code."""
+    rows = stacked([window.tensors for window in windows])
+    width = codes.codes.shape[2]
+    single = PcaOfWindows.fit(rows, width).codes(rows).reshape(len(windows), CAMERAS, -1)
+    single = np.pad(single, ((0, 0), (0, 0), (0, width - single.shape[2])))
+    mean = codes.sets / codes.sets.sum(axis=1, keepdims=True)
+    joined = np.einsum("mv,nve->nme", mean, single)
+    return replace(codes, codes=joined, background=np.zeros_like(joined))
 
 
 def session_windows(seed: int) -> list[tuple[str, Window]]:

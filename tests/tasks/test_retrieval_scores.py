@@ -241,3 +241,16 @@ def test_every_query_has_a_score_of_every_method(net: Distiller) -> None:
     assert scores == again
     with pytest.raises(ValueError, match="training windows"):
         retrieval_scores(net, [], judged, "new_rig", "fp32")
+
+
+def test_a_model_of_one_view_is_scored_too() -> None:
+    """What it is not shown is no candidate and no code; where it sees nothing there is none."""
+    torch.manual_seed(0)
+    narrow = Distiller(dataclasses.replace(PRESETS["ci"], views=("flow",))).eval()
+    fit, judged = rig("t", 4, 2, seed=1), rig("a", 3, 2, seed=2)
+    judged[0].tensors["mask_flow"][:, 1] = False
+    assert best_view(narrow, fit, "fp32") in {FROZEN, "flow"}
+    code = Gallery.of(judged).codes(narrow, "fp32")
+    assert code.any(axis=1).tolist() == [True, False, True, True, True, True]
+    assert not Gallery.of(judged).codes(narrow, "fp32", ("rgb",)).any()
+    assert len(retrieval_scores(narrow, fit, judged, "new_rig", "fp32")) == 6 * (2 + len(BASELINES))
