@@ -112,12 +112,12 @@ def budget_gates(challenger: DistillerEvaluation) -> tuple[Gate, ...]:
     """Encode in time and memory: `encode_ms_per_step`, `peak_rss_gib`.
 
     Milliseconds are those of one core for one step of one camera, the worst over the numbers of
-    cameras that were timed; `cost` has the wall time of `threads` cores for whole windows.
+    cameras that were timed; `cost` has CPU time for whole windows.
     """
     cost, prefix = challenger.cost, "encode_ms_"
-    cores_a_step = challenger.threads / cost.get("window_steps", 1.0)
+    steps = cost.get("window_steps", 1.0)
     shares = {
-        int(name.removeprefix(prefix)): value * cores_a_step / int(name.removeprefix(prefix))
+        int(name.removeprefix(prefix)): value / steps / int(name.removeprefix(prefix))
         for name, value in cost.items()
         if name.startswith(prefix)
     }

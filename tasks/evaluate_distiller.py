@@ -74,10 +74,12 @@ def distiller_cost(
 ) -> dict[str, float]:
     """Return what codes take, by name.
 
-    `encode_ms_<V>` and `decode_ms_<V>` are of a window of V cameras, decoded at every step through
-    each of them: medians of some windows. They have `window_steps`. `bytes` and `bytes_estimated`
-    are means over all windows of the real coder's stream of one window and of what the prior says;
-    `parameters` counts the model's, `peak_rss_bytes` is the most this process had.
+    `encode_ms_<V>` and `decode_ms_<V>` are of a window of V cameras and `window_steps` steps,
+    decoded at every step through each of them: medians of some windows, in milliseconds of one
+    core. CPU time, because a model is no slower where other work is done besides: by the clock the
+    same one took up to 15 times as long. `bytes` and `bytes_estimated` are means over all windows
+    of the real coder's stream of one window and of what the prior says; `parameters` counts the
+    model's, `peak_rss_bytes` is the most this process had.
     """
     by_count: dict[int, list[Window]] = {}
     for window in windows:
@@ -88,9 +90,9 @@ def distiller_cost(
         for count, some in sorted(by_count.items()):
             times = []
             for k, window in enumerate(some):
-                started = time.perf_counter()
+                started = time.process_time()
                 code = model.encode(window.tensors)
-                coded = time.perf_counter()
+                coded = time.process_time()
                 real.append(float(len(model.codec.to_bytes(code.symbols))))
                 estimated.append(float(code.bits[0]) / 8)
                 if k <= _TIMED:
@@ -110,9 +112,9 @@ def distiller_cost(
 def _decode_ms(model: Distiller, window: Window, code: Encoded) -> float:
     """Time the pictures of all cameras at all steps of a window."""
     w = window.tensors
-    started = time.perf_counter()
+    started = time.process_time()
     for k in range(len(window.cameras)):
         slot = w["slot"][:, k] if "slot" in w else None
         query = Query(w["camera"][:, k], w["camera_known"][:, k], w["t_ns"][:, k], slot)
         model.decode(code.symbols, code.t_ns, query)
-    return 1e3 * (time.perf_counter() - started)
+    return 1e3 * (time.process_time() - started)

@@ -80,7 +80,12 @@ def repeatability(
         raise ValueError("without an input there is nothing to repeat")
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / "inputs.safetensors"
-        flat = {f"{k}/{name}": x.clone() for k, c in enumerate(cases) for name, x in c.items()}
+        # Windows have views of one another's memory, laid out in any order.
+        flat = {
+            f"{k}/{name}": x.clone(memory_format=torch.contiguous_format)
+            for k, case in enumerate(cases)
+            for name, x in case.items()
+        }
         save_file(flat, file)
         one, other = (_elsewhere(folder, file, precision, threads) for _ in range(2))
     return Repeatability(
