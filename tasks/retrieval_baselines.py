@@ -101,7 +101,8 @@ def best_view(model: Distiller, fit: Sequence[Window], precision: Precision) -> 
     answer the frozen vector is taken if there is one, else the first view: nothing was chosen on
     what is judged.
     """
-    names = [name for name in FRAME_VIEWS if name in fit[0].tensors]
+    shown = model.config.views
+    names = [name for name in FRAME_VIEWS if name in fit[0].tensors and name in shown]
     candidates = [FROZEN, *names] if "appearance" in names else names
     several = [window for window in fit if len(window.cameras) > 1]
     if len(several) < 2:
