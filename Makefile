@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
-	eval-ingest eval-views fuzz clean
+	eval-ingest eval-views ablation eval-compact fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,14 @@ eval-views: $(READY) ## how right flow, outlines, joints, tracks and depth are, 
 	@$(BIN)/python tests/bench/eval_pose.py
 	@$(BIN)/python tests/bench/eval_depth.py
 
+ablation: $(READY) ## what the distiller's parts are worth: each rung in equal minutes (about 70)
+	@$(BIN)/python tests/bench/ablation.py
+
+eval-compact: $(READY) ## bytes of one code for all cameras beside codes of each and video encoders
+	@$(BIN)/python tests/bench/eval_compact.py --home .stillhouse
+
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560
 
 clean: ## remove the demo's home and caches, keep .venv
-	rm -rf .stillhouse .stillhouse-synthetic .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .stillhouse .stillhouse-synthetic .stillhouse-ablation .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -44,6 +44,8 @@ from tasks.window_sets import judged_windows
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catalog.snapshot import Snapshot
     from tasks.distiller_evaluation import DistillerEvaluation
     from tasks.distiller_presets import DistillerPreset
@@ -58,15 +60,14 @@ def main() -> None:
     home = given.home or made_home(HOME)
     settings = load_settings(home)
     source = window_source(settings)
-    folds = [
-        fold
-        for fold in folds_of(_sessions(source.snapshot))
-        if not given.folds or fold.rig in given.folds
-    ]
+    sessions = _sessions(source.snapshot)
+    folds = folds_of(sessions)
+    if given.folds:
+        folds = [fold for fold in folds if fold.rig in given.folds]
     done = _held(given.json) if given.resume else []
     torch.set_num_threads(given.threads)
     for fold in folds:
-        windows = _windows(source, fold, PRESETS[given.preset], given.windows)
+        windows = _windows(source, sessions, fold, PRESETS[given.preset], given.windows)
         for rung in given.rungs or RUNGS:
             if any((one.fold, one.rung) == (fold.rig, rung) for one in done):
                 continue
@@ -94,7 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1.5, help="of training, each rung")
     parser.add_argument("--preset", default="ci", choices=list(PRESETS))
     parser.add_argument("--threads", type=int, default=load_settings().cpus)
-    parser.add_argument("--windows", type=int, default=8, help="judged of each session at most")
+    parser.add_argument("--windows", type=int, default=6, help="judged of each session at most")
     parser.add_argument("--rungs", nargs="+", choices=list(RUNGS), metavar="RUNG")
     parser.add_argument("--folds", nargs="+", metavar="RIG")
     parser.add_argument("--json", type=Path, help="write what was measured there")
@@ -121,14 +122,28 @@ def _sessions(snapshot: Snapshot) -> list[Sessions]:
 
 
 def _windows(
-    source: WindowSource, fold: Fold, preset: DistillerPreset, per_session: int
+    source: WindowSource,
+    sessions: Sequence[Sessions],
+    fold: Fold,
+    preset: DistillerPreset,
+    per_session: int,
 ) -> tuple[list[Window], list[Window], list[Window]]:
-    """Return the windows that baselines are fitted on, of the held-out rig, and of later times."""
-    spec = WindowSpec(steps=preset.window_steps, stride=preset.window_steps // 2)
-    known = dataclasses.replace(source, sessions=fold.train)
-    new = dataclasses.replace(source, sessions=fold.heldout)
+    """Return the windows that baselines are fitted on, of the held-out rig, and of later times.
+
+    The first are few, above all of rigs: they are fitted anew for each rung, at a cost of their
+    number cubed. All rungs have the same, as what is foreground is told by them too.
+    """
+    steps = preset.window_steps
+    spec = WindowSpec(steps=steps, stride=steps)
+    rigs = frozenset(s.session_id for s in sessions if s.cameras > 1)
+    several, single, known, new = (
+        dataclasses.replace(source, sessions=some)
+        for some in (fold.train & rigs, fold.train - rigs, fold.train, fold.heldout)
+    )
+    fit = judged_windows(several, spec, TRAIN, per_session=per_session, part="earlier")
+    fit += judged_windows(single, spec, TRAIN, per_session=1, part="earlier")
     return (
-        judged_windows(known, spec, TRAIN, per_session=per_session, part="earlier"),
+        fit,
         judged_windows(new, spec, HELDOUT, per_session=per_session),
         judged_windows(known, spec, TRAIN, per_session=per_session, part="later"),
     )

@@ -49,7 +49,7 @@ MODEL = "distiller"
 ALL = Symbols._fields
 FACTORS = (0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 4.0, 8.0)
 # ... and at these the step maps are left out as well.
-STILL = (0.5, 1.0, 2.0, 4.0, 8.0)
+STILL = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 SHARED, SEPARATE = "shared", "separate"
 
 
@@ -99,6 +99,8 @@ def main() -> None:
 
 def _model(folder: Path | None, settings: Settings) -> Distiller:
     if folder is None:
+        if registry.champion_version(settings, MODEL) is None:
+            raise SystemExit("no distiller is promoted: stillhouse distill --model distiller")
         folder = registry.download(settings, registry.champion(settings, MODEL))
     net = weights.load(folder)
     assert isinstance(net, Distiller)
