@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # Windows of a session that baselines are fitted to, and that are judged: more costs as long as
 # training does, in sessions of four cameras.
 FITTED, JUDGED = 32, 12
-# Windows that are encoded again, in another batch and process: each is 2 MB of features a camera.
-TRIED = 8
+# Windows that are encoded again, in another batch and in another process: five times each.
+TRIED = 6
 
 
 @dataclass(frozen=True, slots=True)

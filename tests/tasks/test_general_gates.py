@@ -118,6 +118,8 @@ def test_a_distiller_answers_alike_in_any_batch_and_process(tmp_path: Path) -> N
     weights.save(tmp_path, network)
     windows = noise_windows(2, 2, 4)
     alone = noise_windows(1, 3, 4, seed=1)
+    # As read from features: channels last in memory.
+    alone["rgb"] = alone["rgb"].movedim(3, -1).contiguous().movedim(-1, 3)
     cases = [{name: x[k : k + 1] for name, x in windows.items()} for k in range(2)]
     found = repeatability(tmp_path, [*cases, alone])
     assert (found.cases, found.again, found.batched, found.fresh) == (3, 0, 0, 0)
