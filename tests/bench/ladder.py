@@ -62,17 +62,13 @@ class Fold:
 
 @dataclass
 class Outcome:
-    """One rung on one fold: what it took, and its values beside the best baseline's.
-
-    `cpu_share` says how much of a core the training had: on a busy machine minutes are not equal.
-    """
+    """One rung on one fold: what it took, and its values beside the best baseline's."""
 
     fold: str
     rung: str
     parameters: int
     steps: int
-    seconds: float
-    cpu_share: float
+    seconds: float  # of CPU, of training
     values: Values
     baselines: Values
     baseline_names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -143,9 +139,7 @@ def with_best_single(outcomes: Iterable[Outcome]) -> list[Outcome]:
                     application, math.nan
                 )
         first = some[0]
-        chosen = Outcome(
-            fold, BEST, first.parameters, first.steps, first.seconds, first.cpu_share, values, {}
-        )
+        chosen = Outcome(fold, BEST, first.parameters, first.steps, first.seconds, values, {})
         chosen.baseline_names = {"chosen": dict(zip(MEASURES, names, strict=True))}
         found.append(chosen)
     return found
