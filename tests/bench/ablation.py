@@ -74,7 +74,7 @@ def main() -> None:
             one = climb(source, fold, rung, windows, given)
             done.append(one)
             print(
-                f"{fold.rig}: {rung}: {one.steps} steps; "
+                f"{fold.rig}: {rung}: {one.steps} steps, {one.cpu_share:.2f} of a core; "
                 + ", ".join(
                     f"{heading} {one.values.get('new_rig', {}).get(name, math.nan):.{digits}f}"
                     for name, (_, heading, digits) in MEASURES.items()
@@ -165,6 +165,7 @@ def climb(
     preset = PRESETS[given.preset]
     config = dataclasses.replace(NETWORKS[preset.network], **RUNGS[rung])
     trained: TrainedDistiller | None = None
+    began = time.monotonic()
     for found in train_distiller(
         dataclasses.replace(source, sessions=fold.train),
         TRAIN,
@@ -178,6 +179,7 @@ def climb(
     ):
         trained = found if isinstance(found, TrainedDistiller) else trained
     assert trained is not None
+    lasted = time.monotonic() - began
     model = trained.model()
     evaluation = evaluate_distiller(model, *windows)
     values = {s: _figures(evaluation, s, MODEL) for s in SETTINGS}
@@ -198,6 +200,7 @@ def climb(
         parameters=sum(p.numel() for p in model.parameters()),
         steps=len(trained.curves["total"]),
         seconds=trained.seconds,
+        cpu_share=trained.seconds / lasted,
         values=values,
         baselines=baselines,
         baseline_names=names,

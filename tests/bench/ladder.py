@@ -62,13 +62,18 @@ class Fold:
 
 @dataclass
 class Outcome:
-    """One rung on one fold: what it took, and its values beside the best baseline's."""
+    """One rung on one fold: what it took, and its values beside the best baseline's.
+
+    `cpu_share` says how much of a core the training had; milliseconds may depend on it, the time
+    of CPU does not.
+    """
 
     fold: str
     rung: str
     parameters: int
     steps: int
     seconds: float  # of CPU, of training
+    cpu_share: float
     values: Values
     baselines: Values
     baseline_names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -139,7 +144,9 @@ def with_best_single(outcomes: Iterable[Outcome]) -> list[Outcome]:
                     application, math.nan
                 )
         first = some[0]
-        chosen = Outcome(fold, BEST, first.parameters, first.steps, first.seconds, values, {})
+        chosen = Outcome(
+            fold, BEST, first.parameters, first.steps, first.seconds, first.cpu_share, values, {}
+        )
         chosen.baseline_names = {"chosen": dict(zip(MEASURES, names, strict=True))}
         found.append(chosen)
     return found

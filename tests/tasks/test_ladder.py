@@ -46,7 +46,7 @@ def outcome(fold: str, rung: str, value: float, later: float = 0.0, steps: int =
     }
     baselines = {setting: dict.fromkeys(MEASURES, 0.5) for setting in SETTINGS}
     names = {setting: dict.fromkeys(MEASURES, "median") for setting in SETTINGS}
-    return Outcome(fold, rung, 2_000_000, steps, 90.0, values, baselines, names)
+    return Outcome(fold, rung, 2_000_000, steps, 90.0, 1.0, values, baselines, names)
 
 
 def test_a_fold_holds_out_a_rig_and_all_that_is_akin_to_it() -> None:
