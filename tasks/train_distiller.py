@@ -27,7 +27,7 @@ from tasks.window_stream import WindowStream
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -95,14 +95,15 @@ def train_distiller(
     config: DistillerConfig | None = None,
     spec: WindowSpec | None = None,
     seconds: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
     group: Alone | None = None,
 ) -> Iterator[Progress | TrainedDistiller]:
     """Learn from the windows of a split's sessions.
 
     With a `folder` it writes a checkpoint every so often, and goes on from the one there if that
     is of `key`. `config` and `spec` replace what the preset names. With `seconds` it ends after so
-    much time, the learning rate following the time, instead of after the preset's steps. Yields
-    every `report_every` steps and at the end. Sets torch's thread count while it runs.
+    much time of `clock`, the learning rate following it, instead of after the preset's steps.
+    Yields every `report_every` steps and at the end. Sets torch's thread count while it runs.
 
     Raises:
         NothingToLearnError: there are no features.
@@ -123,7 +124,7 @@ def train_distiller(
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield from run.train(reader, folder, key, seconds)
+        yield from run.train(reader, folder, key, seconds, clock)
     finally:
         torch.set_num_threads(threads_before)
 
@@ -160,20 +161,25 @@ class _Run:
         self.at = Standing(modules, optimiser, average, rng, {})
 
     def train(
-        self, reader: WindowReader, folder: Path | None, key: str, limit_s: float | None
+        self,
+        reader: WindowReader,
+        folder: Path | None,
+        key: str,
+        limit_s: float | None,
+        clock: Callable[[], float],
     ) -> Iterator[Progress | TrainedDistiller]:
         preset, at = self._preset, self.at
         if folder is not None:
             self._resume(folder, key)
         stream = WindowStream(reader, at.position)
-        began, spent = time.monotonic(), at.seconds
+        began, spent, since = time.monotonic(), at.seconds, clock()
         saved = began
         try:
             while not self._over(limit_s):
                 windows, at.position = stream.next()
                 due = time.monotonic() - saved > preset.checkpoint_every_s
                 due = self._step(windows, limit_s, due=due)
-                at.seconds = spent + time.monotonic() - began
+                at.seconds = spent + clock() - since
                 if due and folder is not None:
                     save_checkpoint(_file(folder, self._group.rank), at, key)
                 if due:

@@ -64,14 +64,15 @@ class Fold:
 class Outcome:
     """One rung on one fold: what it took, and its values beside the best baseline's.
 
-    `cpu_share` says how much of a core the training had: on a busy machine minutes are not equal.
+    `cpu_share` says how much of a core the training had; milliseconds may depend on it, the time
+    of CPU does not.
     """
 
     fold: str
     rung: str
     parameters: int
     steps: int
-    seconds: float
+    seconds: float  # of CPU, of training
     cpu_share: float
     values: Values
     baselines: Values
@@ -169,13 +170,15 @@ def table(outcomes: Iterable[Outcome], setting: str) -> str:
         "|---" * (3 + len(heads)) + "|",
     ]
     means = {rung: {a: _mean(x) for a, x in row.items()} for rung, row in rows.items()}
+    # A rung that was not climbed in every fold is not compared: its mean is of other rigs.
+    whole = [r for r in rungs if sum(one.rung == r for one in outcomes) == len(folds)]
     for rung in rungs:
         mine = [one for one in outcomes if one.rung == rung]
         cells = [rung, f"{mine[0].parameters / 1e6:.2f} M", f"{fmean(o.steps for o in mine):.0f}"]
         for application, (_, _, digits) in MEASURES.items():
-            most = max((m[application] for m in means.values()), key=_or_least)
+            most = max((means[r][application] for r in whole), key=_or_least, default=math.nan)
             cell = _cell(rows[rung][application], digits)
-            bold = means[rung][application] == most
+            bold = rung in whole and means[rung][application] == most
             cells.append(f"**{cell[0]}**{cell[1]}" if bold else "".join(cell))
         lines.append("| " + " | ".join(cells) + " |")
     lines.append(_baseline_row(outcomes, folds, setting))

@@ -103,6 +103,9 @@ def test_the_table_has_a_row_a_rung_and_each_fold() -> None:
     assert lines[2].startswith("| combiner | 2.00 M | 100 | **3.00** (2.00, 4.00) |")
     assert lines[3].startswith("| late mean | 2.00 M | 60 | 1.00 (1.00, -) |")
     assert lines[4].startswith("| best baseline | - | - | 0.50 (0.50, 0.50) median |")
+    lacking = table([*rows, outcome("a", "sum", 9.0)], "new_rig").splitlines()
+    assert lacking[4].startswith("| sum | 2.00 M | 100 | 9.00 (9.00, -) |")
+    assert lacking[2] == lines[2]
     assert lines[-1] == "Mean over folds, then each fold held out in turn: a, b."
 
 
