@@ -66,8 +66,7 @@ def plan_encode(model: str | None, run: FlowRun) -> EncodePlan:
     version = registry.resolve(run.settings, model or MODEL_NAME)
     snapshot = run.catalog.snapshot()
     versions = view_versions(WindowSpec().views, run.settings)
-    wanted = {name: x for name, x in asked(versions).items() if name != "clip_ids"}
-    found = rows(snapshot, "clip_inputs", wanted | {"model_digest": version.digest})
+    found = rows(snapshot, "clip_inputs", asked(versions) | {"model_digest": version.digest})
     if not found:
         raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
     count = dict.fromkeys(("cached", "quarantined", "pending", "missing"), 0)
