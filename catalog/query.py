@@ -39,7 +39,6 @@ VIEWS = (
     "current_clips",
     "current_shots",
     "clip_sources",
-    "current_codes",
 )
 # Nothing is fetched, and a Python variable that bears a table's name is never read in its place.
 CONFIGURATION: Configuration = {

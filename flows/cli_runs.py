@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last,
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application, in the order of the road."""
-    for command in (demo, ingest, extract, distill, promote, reindex, generate):
+    for command in (demo, ingest, extract, distill, promote, generate):
         app.command()(command)
 
 
@@ -175,36 +175,6 @@ def promote(
     if not found["promoted"]:
         console.say(f"refused by {', '.join(failed)}")
     raise typer.Exit(0 if found["promoted"] else 1)
-
-
-def reindex(
-    context: typer.Context,
-    model: Annotated[
-        str | None, typer.Option(help="models:/distiller/VERSION; the champion distiller.")
-    ] = None,
-    vacuum: Annotated[
-        bool, typer.Option("--vacuum", help="Remove other models' codes when none is missing.")
-    ] = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Give every clip a code by the champion distiller; only what is missing or stale is encoded.
-
-    A new champion, or features that changed, make codes stale. Old ones stay readable beside the
-    new; the view current_codes has those that serve.
-
-    Example: stillhouse reindex --dry-run
-    """
-    console: Console = context.obj
-    settings = console.settings(runs=True)
-    if dry_run:
-        from flows.standing import reindex_plan
-
-        _show_plan(console, "reindex", reindex_plan(settings, model), as_json=as_json)
-        return
-    from flows.reindex import reindex as flow
-
-    _finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
 
 
 def generate(

@@ -14,7 +14,6 @@ from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
-from tasks.encode import encode_estimate, plan_encode
 from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
 from tasks.generate import plan_generations
@@ -55,7 +54,6 @@ def standing(
         "generate": lambda run: _generate(select, input_side, run),
         "distill_distiller": lambda run: _distill(distiller_preset, run, DISTILLER),
         "promote_distiller": lambda run: _promote(stages["distill_distiller"], run),
-        "reindex": lambda run: {} if not plan_encode.fn(None, run).work else None,
     }
     for name, plan in plans.items():
         found = _asked(name, plan, settings)
@@ -88,16 +86,6 @@ def extract_plan(settings: Settings, views: Sequence[str]) -> dict[str, Any]:
     """
     run = FlowRun("extract", settings)
     return extract_estimate(plan_features.fn(views, run), run)
-
-
-def reindex_plan(settings: Settings, model: str | None) -> dict[str, Any]:
-    """Return what a reindex would do and cost; nothing is committed.
-
-    Raises:
-        NoChampionError, ModelNotFoundError, CatalogEmptyError: there is nothing to plan.
-    """
-    run = FlowRun("reindex", settings)
-    return encode_estimate(plan_encode.fn(model, run), run)
 
 
 def _asked(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.schemas.clips import CLIPS
-from catalog.schemas.codes import CODES
 from catalog.schemas.duplicates import DUPLICATES
 from catalog.schemas.features import FEATURES
 from catalog.schemas.files import FILES
@@ -40,7 +39,6 @@ TABLES = {
         FILES,
         VIEW_VERSIONS,
         FEATURES,
-        CODES,
         GENERATIONS,
         RUNS,
     )

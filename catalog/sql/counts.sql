@@ -30,8 +30,6 @@ with
         union all
         select 'features', count(*) filter (clip_id in (from usable)), count(*) from features
         union all
-        select 'codes', (select count(*) from current_codes), count(*) from codes
-        union all
         select 'generations', count(*) filter (clip_id in (from usable)), count(*)
         from generations
         union all
