@@ -142,6 +142,11 @@ def clip_id(session: str, span: Span) -> str:
     return digest("clip", session, span.start_ns, span.end_ns)
 
 
+def code_id(clip: str, first_step: int, version: str, given: str) -> str:
+    """Return the id of the code of a clip's window: `version` and `given` as in table `codes`."""
+    return digest("code", clip, first_step, version, given)
+
+
 def generation_id(
     application: str,
     model_digest: str,

@@ -39,6 +39,8 @@ VIEWS = (
     "current_clips",
     "current_shots",
     "clip_sources",
+    "clip_givens",
+    "current_codes",
 )
 # Nothing is fetched, and a Python variable that bears a table's name is never read in its place.
 CONFIGURATION: Configuration = {

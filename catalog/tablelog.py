@@ -91,11 +91,13 @@ def append(
     log: DeltaTable | None,
     files: Sequence[WrittenFile],
     replaced: Sequence[StoredFile] = (),
+    *,
+    lossy: bool = False,
 ) -> int:
     """Add files to a table in one atomic step and return the version that has them.
 
-    `replaced` are taken out in the same step: their rows are in the files that are added. They
-    stay on the disk for the snapshots that name them.
+    `replaced` are taken out in the same step: their rows are in the files that are added, unless
+    the step is `lossy`. They stay on the disk for the snapshots that name them.
 
     Raises:
         TableMismatchError: the stored table does not fit the declaration.
@@ -108,7 +110,7 @@ def append(
             size=file.bytes,
             partition_values=dict(file.partition),
             modification_time=now_ms,
-            data_change=not replaced,
+            data_change=lossy or not replaced,
             stats=file.stats,
         )
         for file in files
@@ -116,7 +118,7 @@ def append(
     actions += [
         RemoveAction(
             path=file.path,
-            data_change=False,
+            data_change=lossy,
             deletion_timestamp=now_ms,
             size=file.bytes,
             partition_values=dict(file.partition),

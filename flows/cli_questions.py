@@ -104,18 +104,22 @@ def _show_clip(
 def explain(
     context: typer.Context,
     what: Annotated[str, typer.Argument(help="A clip_id, or a file of an archive.")],
-    view: Annotated[str, typer.Argument(help="Which view of the clip.")] = "",
+    view: Annotated[str, typer.Argument(help="Which view of the clip, or code.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say why a view of a clip, or a file, is or is not current, and what its key is made of.
+    """Say why a view or the code of a clip, or a file, is current or not, and of what its key is.
 
     Example: stillhouse explain take_1/cam01.mp4
     """
     console: Console = context.obj
     settings = console.settings()
     from tasks.explain import explain_feature, explain_file
+    from tasks.explain_codes import CODE, explain_code
 
-    found = explain_feature(settings, what, view) if view else explain_file(settings, what)
+    if view == CODE:
+        found = explain_code(settings, what)
+    else:
+        found = explain_feature(settings, what, view) if view else explain_file(settings, what)
     rows = [(name, value) for name, value in found["key"].items() if value is not None]
     text = f"{'current' if found['current'] else 'not current'}: {found['reason']}\n\n"
     console.answer(found, as_json=as_json, text=text + console.table("", ("key", ""), rows))

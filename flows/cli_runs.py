@@ -1,4 +1,4 @@
-"""Commands that do work: ingest, extract, distill, promote, generate, demo. Each runs one flow."""
+"""Commands that do work, from demo and ingest to reindex and generate. Each runs one flow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last,
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application, in the order of the road."""
-    for command in (demo, ingest, extract, distill, promote, generate):
+    for command in (demo, ingest, extract, distill, promote, reindex, generate):
         app.command()(command)
 
 
@@ -177,6 +177,40 @@ def promote(
     raise typer.Exit(0 if found["promoted"] else 1)
 
 
+def reindex(
+    context: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Option(help="models:/distiller@ALIAS or models:/distiller/VERSION; the champion."),
+    ] = None,
+    dry_run: DryRun = False,
+    vacuum: Annotated[
+        bool,
+        typer.Option(
+            "--vacuum", help="Afterwards remove the codes that no longer serve, for good."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Encode every current clip whose code by this model and these features is missing.
+
+    A new champion's codes serve (the view current_codes) once all of them are there; those of
+    before stay readable in the table codes until --vacuum. A clip without features is pending.
+
+    Example: stillhouse reindex --dry-run
+    """
+    console: Console = context.obj
+    settings = console.settings(runs=True)
+    if dry_run:
+        from flows.standing import reindex_plan
+
+        _show_plan(console, "reindex", reindex_plan(settings, model), as_json=as_json)
+        return
+    from flows.reindex import reindex as flow
+
+    _finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
+
+
 def generate(
     context: typer.Context,
     application: Annotated[str, typer.Argument(help="super-resolution.")],
@@ -224,6 +258,12 @@ def _finish(console: Console, name: str, report: Mapping[str, Any], *, as_json: 
         text += "nothing to do: everything is current\n"
     if report["quarantined"]:
         text += "refused, with reasons: stillhouse show quarantine\n"
+    if "pending_until" in report:
+        text += f"pending, some features are missing: {report['pending_until']}\n"
+    if "codes_removed" in report:
+        text += f"{report['codes_removed']} codes removed, {report['bytes_freed']} bytes freed\n"
+    elif "vacuum" in report:
+        text += f"{report['vacuum']}\n"
     if report["failed"]:
         text += "failed: see the lines above; run the same command again\n"
     console.answer(report, as_json=as_json, text=text)

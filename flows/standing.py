@@ -14,6 +14,8 @@ from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.distill import describe, plan_distill
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.encode_estimate import reindex_estimate
+from tasks.encode_plan import plan_codes
 from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
 from tasks.generate import plan_generations
@@ -86,6 +88,17 @@ def extract_plan(settings: Settings, views: Sequence[str]) -> dict[str, Any]:
     """
     run = FlowRun("extract", settings)
     return extract_estimate(plan_features.fn(views, run), run)
+
+
+def reindex_plan(settings: Settings, model: str | None) -> dict[str, Any]:
+    """Return what a reindex would do and cost; nothing is committed.
+
+    Raises:
+        CatalogEmptyError, NoChampionError, ModelNotFoundError: there is nothing to plan.
+        ModelInvalidError, ModelArchitectureError: the model cannot be used.
+    """
+    run = FlowRun("reindex", settings)
+    return reindex_estimate(plan_codes.fn(model, run), run)
 
 
 def _asked(

@@ -103,6 +103,10 @@ class ModelInvalidError(StillhouseError):
     """The model's files do not fit its config or digest: register it again."""
 
 
+class ModelArchitectureError(ModelInvalidError):
+    """The model is of an architecture not known here: use the version that made it, or distill."""
+
+
 class TrackingUnavailableError(StillhouseError):
     """MLflow does not answer, or fails: start its server, then run what the message names."""
 

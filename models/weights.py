@@ -29,6 +29,15 @@ WEIGHTS_FILE = "weights.safetensors"
 CONFIG_FILE = "config.json"
 
 
+class UnknownArchitectureError(ValueError):
+    """The files are whole, but of an architecture, or a version of one, not known here."""
+
+    def __init__(self, folder: Path, architecture: str, version: object) -> None:
+        self.architecture = architecture
+        self.said = f"{architecture} version {version}"
+        super().__init__(f"{folder} is {self.said}, which this code does not know")
+
+
 class Architecture(NamedTuple):
     """A module class, its config class, and the version of what the weights mean."""
 
@@ -77,7 +86,8 @@ def load(folder: Path, *, digest: str | None = None) -> nn.Module:
 
     Raises:
         ValueError: if a file is missing or damaged, the digest (of the folder, or the one asked
-            for) is not that of the files, or the architecture or its version is not known here.
+            for) is not that of the files.
+        UnknownArchitectureError: the architecture or its version is not known here.
     """
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -92,7 +102,7 @@ def load(folder: Path, *, digest: str | None = None) -> nn.Module:
         raise ValueError(f"{folder} has digest {found}, not {expected}: it was changed")
     architecture = ARCHITECTURES.get(name)
     if architecture is None or architecture.version != version:
-        raise ValueError(f"{folder} is {name!r} version {version}, which this code does not know")
+        raise UnknownArchitectureError(folder, name, version)
     try:
         module = architecture.module(architecture.config(**fields))
         module.load_state_dict(parse_tensors(blob))

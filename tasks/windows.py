@@ -8,31 +8,27 @@ without talking: together they read what one would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from catalog.lookup import FeatureFiles
 from tasks.clip_index import indexed, turns_of
-from tasks.views.catalogue import specs, view_named
-from tasks.views.packing import STORED, unpacked
-from tasks.window_tensors import TENSORS, read_tensor
+from tasks.clip_windows import ClipWindows, runs_of
+from tasks.window_tensors import TENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from catalog.snapshot import Snapshot
     from tasks.clip_index import ClipIndex
-    from tasks.views.view import Feature
+    from tasks.clip_windows import Said
     from tasks.window_tensors import Tensor
 
 # Clips that are read together: neighbours lie in one row group, so a run of them is read at once;
 # several runs from all over the archive are mixed before windows are drawn from them.
 RUN_CAMERA_CLIPS, RUNS = 32, 4
 
-
-Said = dict[str, dict[str, "Feature"]]  # of one clip: cameras to views to features
 Part = Literal["all", "earlier", "later"]
 Place = tuple[str, int]  # a clip and the window's first step in it
 
@@ -110,14 +106,9 @@ class WindowReader:
         Raises:
             ValueError: a tensor is not of the contract.
         """
-        unknown = [name for name in spec.tensors if name not in TENSORS]
-        if unknown:
-            raise ValueError(f"no tensor {unknown}; there are {list(TENSORS)}")
         self._spec, self._batch, self._seed = spec, batch, seed
-        self._step_ns = step_ns
         self._share = (worker, workers)
-        self._givens = {one.name: one.given for one in specs(spec.views)}
-        self._files = FeatureFiles(snapshot, {view: versions[view] for view in spec.views})
+        self._windows = ClipWindows(snapshot, spec, versions, step_ns)
         self.clips = indexed(snapshot, split, step_ns, sessions)
         self._turns = turns_of(self.clips, step_ns)
         # What was read first stays: the most recent would be pushed out before its next epoch.
@@ -141,7 +132,7 @@ class WindowReader:
             for count, (clip, first) in enumerate(order[drawn:], start=drawn + 1):
                 if not by_pool and (count - 1) % workers != worker:
                     continue
-                window = self._window(clip, first, said[clip.clip_id])
+                window = self._windows.window(clip, first, said[clip.clip_id])
                 waiting.append((window, (clip.session_id, clip.clip_id, first)))
                 if len(waiting) == self._batch:
                     yield _collated(waiting, Position(at.epoch, number, count))
@@ -166,7 +157,7 @@ class WindowReader:
             if firsts:
                 said = self._read([clip])[clip.clip_id]
                 for first in sorted(firsts):
-                    yield clip, first, self._window(clip, first, said)
+                    yield clip, first, self._windows.window(clip, first, said)
 
     def _firsts(self, clip: ClipIndex) -> Iterator[int]:
         """Yield the first steps of a clip's windows; a short clip gives one.
@@ -183,14 +174,7 @@ class WindowReader:
 
     def _pools(self, rng: np.random.Generator) -> list[list[ClipIndex]]:
         """Cut the clips into runs of neighbours, shuffle the runs, take several at a time."""
-        runs: list[list[ClipIndex]] = []
-        size = RUN_CAMERA_CLIPS
-        for clip in self.clips:
-            if size + len(clip.cameras) > RUN_CAMERA_CLIPS:
-                runs.append([])
-                size = 0
-            runs[-1].append(clip)
-            size += len(clip.cameras)
+        runs = runs_of(self.clips, RUN_CAMERA_CLIPS)
         order = rng.permutation(len(runs))
         return [
             [clip for run in order[at : at + RUNS] for clip in runs[run]]
@@ -221,62 +205,13 @@ class WindowReader:
         return said
 
     def _read_files(self, pool: list[ClipIndex]) -> dict[str, Said]:
-        said: dict[str, Said] = {
-            clip.clip_id: {camera: {} for camera in clip.cameras} for clip in pool
-        }
-        givens = {(clip.clip_id, camera): given for clip in pool for camera, given in clip.givens}
-        found = self._files.rows({clip.clip_id: clip.session_id for clip in pool}, STORED)
-        for row in found.to_pylist():
-            given = givens.get((row["clip_id"], row["camera_id"]), {})
-            if given.get(self._givens[row["view"]]) == row["given"]:
-                feature = unpacked(view_named(row["view"]).spec, row)
-                said[row["clip_id"]][row["camera_id"]][row["view"]] = feature
-        return said
-
-    def _window(
-        self, clip: ClipIndex, first: int, said: Mapping[str, Mapping[str, Feature]]
-    ) -> dict[str, Tensor]:
-        spec, cut = self._spec, slice(first, first + self._spec.steps)
-        cameras = clip.cameras[: spec.cameras]
-        window: dict[str, Tensor] = {}
-        for name in spec.tensors:
-            parts = [_cut(said[camera], name, cut) for camera in cameras]
-            if TENSORS[name].shared:
-                heard = next((part for part in parts if part[1].any()), parts[0])
-                window[name], window[f"mask_{name}"] = heard
-                continue
-            window[name] = np.stack([tensor for tensor, _ in parts])
-            window[f"mask_{name}"] = np.stack([mask for _, mask in parts])
-        known = [camera in clip.vectors for camera in cameras]
-        none = np.zeros(12, np.float32)
-        window["camera"] = np.stack([clip.vectors.get(camera, none) for camera in cameras])
-        window["camera_known"] = np.array(known)
-        times = clip.start_ns + (first + np.arange(spec.steps, dtype=np.int64)) * self._step_ns
-        window["t_ns"] = np.tile(times, (len(cameras), 1))
-        return window
+        found = self._windows.rows(pool)
+        return {clip.clip_id: self._windows.said(clip, found[clip.clip_id]) for clip in pool}
 
 
 def _bytes(said: Said) -> int:
     features = [feature for views in said.values() for feature in views.values()]
     return sum(array.nbytes for feature in features for array in feature.arrays)
-
-
-def _cut(said: Mapping[str, Feature], name: str, cut: slice) -> tuple[Tensor, Tensor]:
-    """Return the steps of a cut of one camera's tensor; past the clip's end all is masked."""
-    steps = cut.stop - cut.start
-    short = {view: _steps(feature, cut) for view, feature in said.items()}
-    tensor, mask = read_tensor(name, short, steps)
-    lacking = steps - len(mask) if TENSORS[name].stepped else 0
-    if lacking:
-        tensor = np.pad(tensor, [(0, lacking), *[(0, 0)] * (tensor.ndim - 1)])
-        mask = np.pad(mask, (0, lacking))
-    return tensor, mask
-
-
-def _steps(feature: Feature, cut: slice) -> Feature:
-    mask = feature.mask[cut]
-    why = None if mask.any() else feature.absent or "no step of this window is usable"
-    return replace(feature, arrays=tuple(a[cut] for a in feature.arrays), mask=mask, absent=why)
 
 
 def _collated(

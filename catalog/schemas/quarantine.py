@@ -26,7 +26,12 @@ QUARANTINE = Table(
             column("member", pa.string(), "the member it came from", null=True),
             column("camera_id", pa.string(), "the camera refused; null: all", null=True),
             column("view", pa.string(), "the view refused; null: all", null=True),
-            column("version", pa.string(), "the version refused; null: all", null=True),
+            column(
+                "version",
+                pa.string(),
+                "the refused version of view or codes; null: all",
+                null=True,
+            ),
             column("start_ns", pa.int64(), "first instant refused; null: all of it", null=True),
             column("end_ns", pa.int64(), "first instant after it", null=True),
             column("frames", pa.int64(), "frames refused; 0 where they cannot be counted"),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.schemas.clips import CLIPS
+from catalog.schemas.code_versions import CODE_VERSIONS
+from catalog.schemas.codes import CODES
 from catalog.schemas.duplicates import DUPLICATES
 from catalog.schemas.features import FEATURES
 from catalog.schemas.files import FILES
@@ -39,6 +41,8 @@ TABLES = {
         FILES,
         VIEW_VERSIONS,
         FEATURES,
+        CODES,
+        CODE_VERSIONS,
         GENERATIONS,
         RUNS,
     )

@@ -30,6 +30,10 @@ with
         union all
         select 'features', count(*) filter (clip_id in (from usable)), count(*) from features
         union all
+        select 'codes', (select count(*) from current_codes), count(*) from codes
+        union all
+        select 'code_versions', count(*), count(*) from code_versions
+        union all
         select 'generations', count(*) filter (clip_id in (from usable)), count(*)
         from generations
         union all

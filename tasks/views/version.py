@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from catalog.ids import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tasks.views.rig import RigKind
     from tasks.views.view import ViewKind
@@ -63,6 +63,12 @@ def source_parts(module: str) -> tuple[str, ...]:
             found[name], imported = code
             pending += imported
     return tuple(f"{name}:{found[name]}" for name in sorted(found))
+
+
+def own_source(modules: Sequence[str]) -> tuple[str, ...]:
+    """Return the code of these modules of ours, without that of what they import."""
+    found = ((name, _code(name)) for name in modules)
+    return tuple(f"{name}:{code[0]}" for name, code in found if code is not None)
 
 
 @cache

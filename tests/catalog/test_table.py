@@ -107,5 +107,5 @@ def test_types_that_the_table_format_changes_cannot_be_declared(kind: pa.DataTyp
 
 def test_an_unknown_table_names_those_there_are() -> None:
     """The error of a mistyped table lists the tables."""
-    with pytest.raises(UnknownTableError, match="clips, duplicates, features, files"):
+    with pytest.raises(UnknownTableError, match="clips, code_versions, codes, duplicates, f"):
         table_named("clip")

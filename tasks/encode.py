@@ -1,0 +1,148 @@
+"""Encode: has Ray make the codes that are missing, commits them, and lets the new version serve.
+
+Reads the catalog and the registry; writes files of the table `codes` (by the workers), and rows of
+`quarantine` and `code_versions` (by the driver). `encode_plan.py` says what is missing,
+`clip_encoder.py` is the worker's side.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from catalog.query import rows
+from catalog.schemas.code_versions import CODE_VERSIONS
+from catalog.schemas.codes import CODES
+from catalog.schemas.quarantine import QUARANTINE
+from catalog.vacuum import vacuum
+from infra import registry
+from infra.observability import progress
+from infra.ray_cluster import Finished, connect, map_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.clip_encoder import EncodedClips
+    from tasks.encode_plan import CodeWork, EncodePlan
+    from tasks.run_record import FlowRun
+
+# Clips a worker takes at a time: of one camera 10 s of preset laptop's work, 250 codes a file.
+BATCH_CLIPS = 64
+# Each core has at least so many batches, so that none waits long for the last.
+TURNS = 3
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def encode_clips(plan: EncodePlan, run: FlowRun) -> None:
+    """Encode every clip of the plan and commit it; what cannot be encoded goes to quarantine.
+
+    Each batch is a commit, so a killed run has lost a batch a core. When all is done the codes of
+    the champion begin to serve: until then those before them do.
+
+    Raises:
+        ModelInvalidError: the model's files are damaged, or not those of a distiller.
+        ModelArchitectureError: it was made by another version of this application.
+    """
+    if plan.work:
+        _encode(plan, run)
+    if plan.serves:
+        _let_serve(plan, run)
+
+
+def _encode(plan: EncodePlan, run: FlowRun) -> None:
+    from tasks.clip_encoder import ClipEncoder, EncodedClips
+    from tasks.code_model import load_distiller
+
+    settings, model = run.settings, plan.coding.model
+    folder = registry.download(settings, model)
+    # Here first: what is wrong with it is said before Ray has started.
+    load_distiller(folder, model.uri)
+    connect(settings)
+    arguments = (settings, run.flow_run_id, plan.snapshot, plan.coding, str(folder))
+    totals = EncodedClips()
+    with progress("reindex", len(plan.work), "clips") as bar:
+        lost: list[list[CodeWork]] = []
+        cut = batches(plan.work, settings.cpus)
+        for again, items in ((False, cut), (True, lost)):
+            # One process a core with one thread: between its convolutions the network is Python.
+            for outcome in map_batches(
+                ClipEncoder, arguments, items, actors=min(settings.cpus, len(items))
+            ):
+                if isinstance(outcome, Finished):
+                    _commit(outcome.result, run)
+                    totals.add(outcome.result)
+                elif not again:
+                    lost += [[one] for one in outcome.item]
+                    continue
+                else:
+                    _quarantine_lost(outcome.item, outcome.reason, plan, run)
+                bar.advance(len(outcome.item))
+    spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(totals.cpu_seconds.items())}
+    run.ledger.extra["codes"] = totals.codes
+    run.ledger.extra |= spent
+
+
+def batches(work: Sequence[CodeWork], cpus: int) -> list[list[CodeWork]]:
+    """Cut the work, in order of session and time, into batches that keep every core busy."""
+    size = max(1, min(BATCH_CLIPS, -(-len(work) // (cpus * TURNS))))
+    return [list(work[at : at + size]) for at in range(0, len(work), size)]
+
+
+def _commit(found: EncodedClips, run: FlowRun) -> None:
+    run.catalog.commit_files(CODES, found.files)
+    run.catalog.commit(QUARANTINE, found.quarantine)
+    run.ledger.done += found.clips
+    run.ledger.quarantined += len(found.quarantine)
+    run.ledger.bytes_out += sum(file.bytes for file in found.files)
+
+
+def _quarantine_lost(
+    batch: Sequence[CodeWork], reason: str, plan: EncodePlan, run: FlowRun
+) -> None:
+    why, now = (reason, "its worker died twice"), time.time_ns()
+    version = plan.coding.version
+    refused = [one.refusal(version, why, run.flow_run_id, now) for one in batch]
+    run.catalog.commit(QUARANTINE, refused)
+    run.ledger.quarantined += len(refused)
+
+
+def _let_serve(plan: EncodePlan, run: FlowRun) -> None:
+    coding = plan.coding
+    serving = {row["model"]: row for row in rows(run.catalog.snapshot(), "serving_codes")}
+    before = serving.get(coding.model.name, {})
+    if before.get("version") == coding.version:
+        return
+    # Clocks of two machines may disagree: what is chosen later stands later.
+    now = max(time.time_ns(), before.get("chosen_ns", 0) + 1)
+    row = coding.parts | {
+        "model": coding.model.name,
+        "version": coding.version,
+        "model_version": coding.model.version,
+        "chosen_ns": now,
+        "flow_run_id": run.flow_run_id,
+    }
+    run.catalog.commit(CODE_VERSIONS, [row])
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def vacuum_codes(plan: EncodePlan, run: FlowRun) -> None:
+    """Remove every code that does not serve, but those that a generation was made from.
+
+    Those of this run's plan stay too, where its model is not (yet) the champion.
+
+    Nothing is removed while clips are pending: their old codes are all they have.
+    """
+    extra = run.ledger.extra
+    snapshot = run.catalog.snapshot()
+    serving = rows(snapshot, "serving_codes")
+    if run.ledger.pending or not serving:
+        extra["vacuum"] = "nothing was removed: not every clip has a code that serves"
+        return
+    keep = {row["code_id"] for row in rows(snapshot, "lineage_codes")}
+    partitions = [{"model": row["model"], "version": row["version"]} for row in serving]
+    partitions.append({"model": plan.coding.model.name, "version": plan.coding.version})
+    gone = vacuum(run.catalog, CODES, partitions, keep)
+    extra |= {"codes_removed": gone.rows, "files_removed": gone.files, "bytes_freed": gone.bytes}

@@ -1,0 +1,77 @@
+"""Windows of one clip -> their codes. Pure: a window gives the same bytes, whatever else is read.
+
+`infra/decisions/0018-encoding.md` has what was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from models.codec import Symbols
+from models.precision import autocast
+from tasks.window_sets import as_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from models.distiller import Distiller
+    from models.precision import Precision
+
+    Window = Mapping[str, npt.NDArray[Any]]
+
+# Windows that go through the network together. A clip is never mixed with others: then neither
+# batches nor workers can change its codes. In bf16 its windows may be a batch, which gave the same
+# bytes as each alone; in fp32 sums come in another order, and 8 of 2,304 codes had another symbol.
+TOGETHER: dict[Precision, int] = {"bf16": 16, "fp32": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCode:
+    """The code of a window: `embedding` (embedding,) fp32 of length 1, `data` by the range coder.
+
+    `bits` is what the prior says it costs, `seen` at how many steps a camera saw something.
+    """
+
+    embedding: npt.NDArray[np.float32]
+    data: bytes
+    bits: float
+    seen: int
+
+
+def encode_windows(
+    net: Distiller, windows: Sequence[Window], precision: Precision
+) -> list[WindowCode]:
+    """Encode the windows of one clip, each with tensors (V, T, ...) of the same cameras.
+
+    Raises:
+        ArithmeticError: the network's answer is not finite.
+        ValueError: the network's codec has no tables, or a symbol is beyond them.
+    """
+    found: list[WindowCode] = []
+    most = TOGETHER[precision]
+    for at in range(0, len(windows), most):
+        found += _encoded(net, windows[at : at + most], precision)
+    return found
+
+
+def _encoded(net: Distiller, windows: Sequence[Window], precision: Precision) -> list[WindowCode]:
+    batch = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
+    with torch.inference_mode(), autocast(precision):
+        encoded = net.encode(as_torch(batch))
+    if not (encoded.embedding.isfinite().all() and encoded.bits.isfinite().all()):
+        raise ArithmeticError("the network's answer is not finite")
+    return [
+        WindowCode(
+            embedding=encoded.embedding[k].float().numpy().copy(),
+            data=net.codec.to_bytes(Symbols(*(part[k : k + 1] for part in encoded.symbols))),
+            bits=float(encoded.bits[k]),
+            seen=int(encoded.present[k].sum()),
+        )
+        for k in range(len(windows))
+    ]
