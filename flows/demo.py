@@ -16,6 +16,7 @@ from flows.extract import extract
 from flows.generate import generate
 from flows.ingest import ingest
 from flows.promote import promote
+from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.sample import sample_archive
@@ -56,4 +57,6 @@ def demo(
             )
         stages["distill_distiller"] = distill(DISTILLER_PRESET, home, DISTILLER)
         stages["promote_distiller"] = promote(DISTILLER, home=home)
+        if stages["promote_distiller"]["champion_after"] is not None:
+            stages["reindex"] = reindex(home=home)
     return {"archive": archive, "stages": stages}

@@ -56,6 +56,7 @@ def standing(
         "generate": lambda run: _generate(select, input_side, run),
         "distill_distiller": lambda run: _distill(distiller_preset, run, DISTILLER),
         "promote_distiller": lambda run: _promote(stages["distill_distiller"], run),
+        "reindex": lambda run: {} if not plan_codes.fn(None, run).work else None,
     }
     for name, plan in plans.items():
         found = _asked(name, plan, settings)
