@@ -39,7 +39,7 @@ class DistillerPreset:
     prediction: float = 0.25  # weight of the prediction of views that were taken away
     report_every: int = 10  # steps
     checkpoint_every_s: float = 60.0
-    bf16: bool = True  # where the CPU has it; the smallest network is slower by it
+    bf16: bool = True  # where the CPU has it; the smallest network gains nothing by it
     workers: int = 1  # processes that share each batch, by Ray Train
 
     def __post_init__(self) -> None:
