@@ -39,6 +39,8 @@ class DistillerPreset:
     prediction: float = 0.25  # weight of the prediction of views that were taken away
     report_every: int = 10  # steps
     checkpoint_every_s: float = 60.0
+    # How cameras become one: the late mean, which the combiner ("latents") has not beaten (0017).
+    fusion: Literal["latents", "tokens", "mean", "sum", "concat"] = "mean"
     bf16: bool = True  # where the CPU has it; the smallest network gains nothing by it
     workers: int = 1  # processes that share each batch, by Ray Train
 

@@ -120,7 +120,8 @@ def train_distiller(
         keep_bytes=KEPT_BYTES // group.size,
     )
     chosen = precision or (cpu_precision() if preset.bf16 else "fp32")
-    run = _Run(preset, config or NETWORKS[preset.network], chosen, group, source.step_ns)
+    network = config or replace(NETWORKS[preset.network], fusion=preset.fusion)
+    run = _Run(preset, network, chosen, group, source.step_ns)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
