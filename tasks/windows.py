@@ -120,6 +120,7 @@ class WindowReader:
         rng = np.random.default_rng([self._seed, at.epoch])
         pools = self._pools(rng)
         waiting: list[tuple[dict[str, Tensor], tuple[str, str, int]]] = []
+        after = at
         worker, workers = self._share
         # A small archive is one pool: then each pool's windows are shared out.
         by_pool = len(pools) >= workers
