@@ -133,11 +133,13 @@ class WindowReader:
             for count, (clip, first) in enumerate(order[drawn:], start=drawn + 1):
                 if not by_pool and (count - 1) % workers != worker:
                     continue
+                if len(waiting) == self._batch:
+                    # Not before there is another: the last position is the next epoch's first.
+                    yield _collated(waiting, after)
+                    waiting = []
                 window = self._windows.window(clip, first, said[clip.clip_id])
                 waiting.append((window, (clip.session_id, clip.clip_id, first)))
-                if len(waiting) == self._batch:
-                    yield _collated(waiting, Position(at.epoch, number, count))
-                    waiting = []
+                after = Position(at.epoch, number, count)
         if waiting:
             yield _collated(waiting, Position(at.epoch + 1))
 
