@@ -20,7 +20,6 @@ from infra.errors import StillhouseError
 from tasks.clip_windows import ClipWindows, runs_of
 from tasks.code_model import load_distiller
 from tasks.encoding import encode_windows
-from tasks.windows import RUN_CAMERA_CLIPS
 
 if TYPE_CHECKING:
     from catalog.datafile import WrittenFile
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from tasks.encode_plan import CodeWork, Coding
     from tasks.encoding import WindowCode
+
+# Clips, times their cameras, that are read together, at about 2 MB each: neighbours share row
+# groups, which are read as wholes.
+READ_CAMERA_CLIPS = 64
 
 
 @dataclass(slots=True)
@@ -84,7 +87,7 @@ class ClipEncoder:
         found = EncodedClips()
         rows: list[dict[str, Any]] = []
         work = {one.clip.clip_id: one for one in batch}
-        for run in runs_of([one.clip for one in batch], RUN_CAMERA_CLIPS):
+        for run in runs_of([one.clip for one in batch], READ_CAMERA_CLIPS):
             since = time.thread_time()
             stored = self._windows.rows(run)
             found.spent("read", since)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     Window = Mapping[str, npt.NDArray[Any]]
 
 # Windows that go through the network together. A clip is never mixed with others: then neither
-# batches nor workers can change its codes. In bf16 its windows may be a batch, which gave the same
-# bytes as each alone; in fp32 sums come in another order, and 8 of 2,304 codes had another symbol.
+# batches nor workers can change its codes. In bf16 its windows are one batch, which gave the same
+# bytes as each alone; in fp32 sums come in another order, and now and then a symbol falls the
+# other way (8 of 2,304 windows' parts), so there each goes alone.
 TOGETHER: dict[Precision, int] = {"bf16": 16, "fp32": 1}
 
 
@@ -66,12 +67,18 @@ def _encoded(net: Distiller, windows: Sequence[Window], precision: Precision) ->
         encoded = net.encode(as_torch(batch))
     if not (encoded.embedding.isfinite().all() and encoded.bits.isfinite().all()):
         raise ArithmeticError("the network's answer is not finite")
-    return [
-        WindowCode(
-            embedding=encoded.embedding[k].float().numpy().copy(),
-            data=net.codec.to_bytes(Symbols(*(part[k : k + 1] for part in encoded.symbols))),
-            bits=float(encoded.bits[k]),
-            seen=int(encoded.present[k].sum()),
+    found = []
+    for k in range(len(windows)):
+        symbols = Symbols(*(part[k : k + 1] for part in encoded.symbols))
+        with torch.inference_mode():
+            # Again by itself: a sum over a batch differs in its last bits.
+            bits = float(net.codec.bits(symbols))
+        found.append(
+            WindowCode(
+                embedding=encoded.embedding[k].float().numpy().copy(),
+                data=net.codec.to_bytes(symbols),
+                bits=bits,
+                seen=int(encoded.present[k].sum()),
+            )
         )
-        for k in range(len(windows))
-    ]
+    return found

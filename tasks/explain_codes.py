@@ -51,12 +51,9 @@ def explain_code(settings: Settings, clip_id: str) -> dict[str, Any]:
     elif clip["refusals"]:
         reason = f"refused, {'; '.join(clip['refusals'])}"
     else:
-        state = rows(
-            snapshot,
-            "code_state",
-            {"model": model.name, "version": version} | asked(dict(coding.views)),
-        )
-        lacking = any(row["is_lacking"] for row in state if row["clip_id"] == clip_id)
+        names = {"model": model.name, "version": version}
+        wanted = names | asked(dict(coding.views), [clip_id])
+        lacking = any(row["is_lacking"] for row in rows(snapshot, "code_state", wanted))
         reason = _why_missing(there, coding.parts, clip["given"])
         if lacking or not coding.views:
             reason += "; it waits for features: stillhouse extract"

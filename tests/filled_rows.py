@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 def filled(table: Table) -> dict[str, Any]:
     """Return a row of which only what may not be null is there."""
-    fillers: dict[str, Any] = {"varchar": "x", "bigint": 1, "integer": 1, "boolean": False}
+    fillers: dict[str, Any] = {
+        "varchar": "x",
+        "bigint": 1,
+        "integer": 1,
+        "boolean": False,
+        "double": 1.0,
+    }
     return {
         col.name: [] if col.type.endswith("[]") else fillers.get(col.type, b"")
         for col in describe(table)

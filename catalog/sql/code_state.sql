@@ -2,6 +2,7 @@
 -- $model, $version: the codes wanted.
 -- $views, $versions, $givens: the views that windows are read from, for each a version and what
 -- it is given.
+-- $clip_ids: among these, null for all.
 with lacking as (
     select distinct s.clip_id
     from clip_sources as s
@@ -21,7 +22,8 @@ with lacking as (
         and coalesce(q.camera_id, s.camera_id) = s.camera_id
         and coalesce(q.view, w.view) = w.view
         and coalesce(q.version, w.version) = w.version
-    where s.givens[w.kind] is not null
+    where ($clip_ids::varchar[] is null or s.clip_id in (select unnest($clip_ids::varchar[])))
+        and s.givens[w.kind] is not null
 )
 select
     g.clip_id, g.session_id, g.start_ns, g.end_ns, g.given,
@@ -36,4 +38,5 @@ select
     ) as is_refused,
     g.clip_id in (from lacking) as is_lacking
 from clip_givens as g
+where $clip_ids::varchar[] is null or g.clip_id in (select unnest($clip_ids::varchar[]))
 order by g.session_id, g.start_ns, g.clip_id

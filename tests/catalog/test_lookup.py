@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catalog.datafile import write_file
@@ -11,6 +13,9 @@ from catalog.lookup import FeatureFiles, FeatureLookup
 from catalog.schemas.clips import CLIPS
 from catalog.schemas.features import FEATURES
 from catalog.store import Catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SESSIONS, CLIPS_EACH = 40, 10
 
@@ -27,7 +32,7 @@ def row(session: int, number: int, view: str, version: str) -> dict[str, Any]:
         "start_ns": number,
         "end_ns": number + 1,
         "steps": 1,
-        "data": bytes([session, number]),
+        "data": bytes([session, number % 256]),
         "mask": b"\x80",
         "scales": [1.0],
         "vector": None,
@@ -84,6 +89,30 @@ def test_several_clips_are_read_in_the_columns_that_are_wanted(catalog: Catalog)
     found = files.rows(clips, ["data"])
     assert found.column_names == ["clip_id", "data"]
     assert sorted(found["clip_id"].to_pylist()) == sorted(clips)
+
+
+def test_a_long_session_is_read_about_the_clips_that_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their starts the same rows come, from one row group instead of all of the session's."""
+    made = Catalog(tmp_path)
+    found = [row(0, n, "flow", "v1") for n in range(1000)]
+    made.commit_files(FEATURES, [write_file(FEATURES, found, made.uri)])
+    files = FeatureFiles(made.snapshot(), {"flow": "v1"})
+    read: list[int] = []
+    whole = pq.ParquetFile.read_row_groups
+
+    def noted(file: pq.ParquetFile, numbers: list[int], **given: Any) -> pa.Table:  # noqa: ANN401
+        read.extend(numbers)
+        return whole(file, numbers, **given)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    clips = dict.fromkeys(("clip00-700", "clip00-701"), "session00")
+    slow = files.rows(clips)
+    assert (slow.num_rows, len(read)) == (2, 8)
+    read.clear()
+    assert files.rows(clips, starts={"clip00-700": 700, "clip00-701": 701}).equals(slow)
+    assert read == [5]
 
 
 def test_a_view_that_has_no_row_gives_none(catalog: Catalog) -> None:
