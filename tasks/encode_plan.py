@@ -135,8 +135,7 @@ def plan_codes(model_uri: str | None, run: FlowRun) -> EncodePlan:
     model = registry.resolve(run.settings, model_uri or f"models:/{MODEL_NAME}@champion")
     coding = coding_by(model, snapshot, run.settings)
     names = {"model": model.name, "version": coding.version}
-    wanted = {k: x for k, x in asked(dict(coding.views)).items() if k != "clip_ids"}
-    state = rows(snapshot, "code_state", names | wanted)
+    state = rows(snapshot, "code_state", names | asked(dict(coding.views)))
     cached = [row for row in state if row["is_there"]]
     refused = [row for row in state if row["is_refused"] and not row["is_there"]]
     fresh = [row for row in state if not row["is_there"] and not row["is_refused"]]

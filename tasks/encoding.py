@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Windows that go through the network together. A clip is never mixed with others: then neither
 # batches nor workers can change its codes. In bf16 its windows are one batch, which gave the same
 # bytes as each alone; in fp32 sums come in another order, and now and then a symbol falls the
-# other way (8 of 2,304 windows' parts), so there each goes alone.
+# other way (3 of 379,392), so there each goes alone.
 TOGETHER: dict[Precision, int] = {"bf16": 16, "fp32": 1}
 
 
