@@ -226,7 +226,7 @@ def test_one_bad_clip_costs_that_clip_alone(encoded: Home, road: Road, tmp_path:
     snapshot = Catalog(settings.catalog).snapshot()
     (refused,) = run(snapshot, "from quarantine where stage = 'reindex'").to_pylist()
     assert (refused["item_id"], refused["reason"]) == (bad, "encoding_failed")
-    assert "ValueError: flow" in refused["detail"]
+    assert "ValueError" in refused["detail"]
     assert not named(snapshot, "clip_codes", {"clip_id": bad}).num_rows
     assert explain_code(settings, bad)["reason"].startswith("refused, encoding_failed")
     assert plan_codes.fn(None, FlowRun("test", settings)).work == []
