@@ -40,7 +40,7 @@ def encode_clips(plan: EncodePlan, run: FlowRun) -> None:
     """Encode every clip of the plan and commit it; what cannot be encoded goes to quarantine.
 
     Each batch is a commit, so a killed run has lost a batch a core. When all is done the codes of
-    the champion begin to serve: until then those before them do.
+    the champion begin to serve: until then, and while clips wait for features, those before do.
 
     Raises:
         ModelInvalidError: the model's files are damaged, or not those of a distiller.
@@ -114,6 +114,9 @@ def _let_serve(plan: EncodePlan, run: FlowRun) -> None:
     serving = {row["model"]: row for row in rows(run.catalog.snapshot(), "serving_codes")}
     before = serving.get(coding.model.name, {})
     if before.get("version") == coding.version:
+        return
+    if before and run.ledger.pending:
+        # A view of another version leaves every clip waiting: then nothing at all would serve.
         return
     # Clocks of two machines may disagree: what is chosen later stands later.
     now = max(time.time_ns(), before.get("chosen_ns", 0) + 1)
