@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
-	eval-ingest eval-views ablation eval-compact fuzz clean
+	eval-ingest eval-views bench-encode ablation eval-compact fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ eval-views: $(READY) ## how right flow, outlines, joints, tracks and depth are, 
 	@$(BIN)/python tests/bench/eval_flow.py
 	@$(BIN)/python tests/bench/eval_pose.py
 	@$(BIN)/python tests/bench/eval_depth.py
+
+bench-encode: $(READY) ## encoding in Ray beside the bare loop, over the demo's home
+	@$(BIN)/python tests/bench/bench_encode.py --home .stillhouse
 
 ablation: $(READY) ## what the distiller's parts are worth: each rung in equal minutes (about 70)
 	@$(BIN)/python tests/bench/ablation.py
