@@ -1,13 +1,16 @@
-"""Windows of noise with the shapes of the contract, for the tests of the distiller."""
+"""Windows of noise with the shapes of the contract, and codes compared: for the distiller's tests."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from models.distiller import Distiller, Encoded, Query
 from tasks.window_tensors import TENSORS, TensorSpec
 
 STEP_NS = 80_000_000
+PER_CAMERA = ("rgb", "appearance", "flow", "silhouette", "skeleton", "depth")
+SHARED = ("audio", "text")
 
 
 def noise_windows(batch: int, cameras: int, steps: int, seed: int = 0) -> dict[str, Tensor]:
@@ -29,3 +32,26 @@ def noise_windows(batch: int, cameras: int, steps: int, seed: int = 0) -> dict[s
 
 def _float(spec: TensorSpec) -> torch.dtype:
     return getattr(torch, spec.dtype)  # type: ignore[no-any-return]  # a name of torch
+
+
+def query_of(windows: dict[str, Tensor], camera: int, steps: list[int]) -> Query:
+    """Ask for a camera of each window, at some of its steps."""
+    return Query(
+        windows["camera"][:, camera],
+        windows["camera_known"][:, camera],
+        windows["t_ns"][:, camera][:, steps],
+        windows["slot"][:, camera] if "slot" in windows else None,
+    )
+
+
+def tensors_of(encoded: Encoded) -> list[Tensor]:
+    """Return every tensor of a code, flat."""
+    rest = [x for x in encoded[1:] if isinstance(x, torch.Tensor)]
+    return [*encoded.symbols, *rest]
+
+
+@torch.no_grad()
+def equal(net: Distiller, one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether two windows have the same code, bit by bit."""
+    pairs = zip(tensors_of(net.encode(one)), tensors_of(net.encode(other)), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
