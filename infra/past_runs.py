@@ -118,6 +118,7 @@ def tracking_errors(settings: Settings, besides: str = "", command: str = "") ->
     except StillhouseError:
         raise
     except Exception as error:
+        # MLflow's, its database's and its HTTP client's errors have no class in common.
         if type(error).__module__.partition(".")[0] not in _MLFLOWS:
             raise
         first = (str(error).splitlines() or [type(error).__name__])[0]
