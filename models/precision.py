@@ -19,6 +19,11 @@ def cpu_precision() -> Precision:
     return "bf16" if flags.get("amx_bf16") or flags.get("avx512_bf16") else "fp32"
 
 
+def precision_of(*, bf16: bool) -> Precision:
+    """The arithmetic of a preset: bf16 where it is wanted and the CPU has it, else fp32."""
+    return cpu_precision() if bf16 else "fp32"
+
+
 def autocast(precision: Precision) -> torch.autocast:
     """Context in which convolutions run in `precision`; with fp32 it changes nothing."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")

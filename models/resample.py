@@ -39,7 +39,11 @@ def to_side(pictures: Tensor, side: int) -> Tensor:
 
     One whose side that is stays as it is.
     """
-    x = pictures.float() / 255
+    return resized(pictures.float() / 255, side)
+
+
+def resized(x: Tensor, side: int) -> Tensor:
+    """Pictures (..., 3, h, w) in 0..1 -> (..., 3, side, side); those of that side stay as is."""
     if x.shape[-2:] == (side, side):
         return x
     return _interpolate(x, side, side, "bicubic").clamp(0, 1)

@@ -13,23 +13,24 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from infra.errors import MissingBaselineError
 from tasks.bootstrap import paired_bootstrap
 from tasks.distiller_metrics import baseline_metrics_of, model_metrics_of, numbers_of
 from tasks.distiller_report import remarks_of, table_of
+from tasks.window_score import (
+    APPLICATIONS,
+    MODEL,
+    SETTINGS,
+    Application,
+    Piece,
+    Setting,
+    WindowScore,
+)
 
 if TYPE_CHECKING:
     from tasks.bootstrap import Interval
-
-MODEL = "model"
-
-Application = Literal["target", "view", "retrieval", "dropout"]
-Setting = Literal["new_rig", "same_rig"]
-Piece = tuple[str, int, str, int]
-APPLICATIONS: tuple[Application, ...] = get_args(Application)
-SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
 # Without these no piece is taken; other methods may stand beside them.
 BASELINES: dict[Application, tuple[str, ...]] = {
@@ -52,33 +53,6 @@ HEADLINE: dict[Application, str] = {
     "retrieval": "map",
     "dropout": "map",
 }
-
-
-@dataclass(frozen=True)
-class WindowScore:
-    """One method on one window: of a target camera, or of a query from some of the cameras.
-
-    `setting` says whether the rig was seen in training, at another time. Applications: `target`
-    rebuilds a camera that is among the inputs, `view` one that is not, `retrieval` finds the same
-    moment through other cameras, `dropout` finds it from some of the cameras. A measure that is
-    not a number is not counted: there was nothing to measure.
-    """
-
-    setting: Setting
-    application: Application
-    method: str  # "model" or a baseline's name
-    session_id: str
-    session_name: str
-    clip_id: str
-    first: int  # the window's first step in the clip
-    camera_id: str  # that is made; of a query, those it was made of, joined by "+"
-    given: int  # cameras the code was made of
-    measures: dict[str, float]
-
-    @property
-    def piece(self) -> Piece:
-        """What was scored: the window, the camera, how many cameras were given."""
-        return (self.clip_id, self.first, self.camera_id, self.given)
 
 
 @dataclass(frozen=True)

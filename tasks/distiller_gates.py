@@ -10,13 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.bootstrap import paired_bootstrap
-from tasks.distiller_evaluation import BASELINES, HEADLINE, MODEL
+from tasks.distiller_evaluation import BASELINES, HEADLINE
 from tasks.recipe import Gate
+from tasks.window_score import MODEL
 
 if TYPE_CHECKING:
     from tasks.bootstrap import Interval
-    from tasks.distiller_evaluation import Application, DistillerEvaluation, Setting
+    from tasks.distiller_evaluation import DistillerEvaluation
     from tasks.recipe import Bound
+    from tasks.window_score import Application, Setting
 
 SETTING: Setting = "new_rig"
 # Every archive has targets; the others need held-out sessions of several cameras. *dropout* has no

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from catalog import ids
 from catalog.query import rows
 from infra.errors import CatalogEmptyError, NothingToLearnError
+from models.distiller_config import PRESETS as NETWORKS
 from tasks.splits import HELDOUT, TRAIN, require_split
 from tasks.views.current import view_versions
 from tasks.views.version import source_parts
@@ -45,12 +46,22 @@ class DistillerMaterial:
     train_sessions: tuple[str, ...]
     heldout_sessions: tuple[str, ...]
 
-    @property
-    def heldout_digest(self) -> str:
-        """Name the held-out windows and the protocol: results compare only where this is equal."""
+    def heldout_digest(self, preset: DistillerPreset) -> str:
+        """Name the held-out windows and the protocol: results compare only where this is equal.
+
+        Windows and the size of pictures are those of a preset.
+        """
+        shape = (preset.window_steps, preset.cameras, judged_side(preset))
         protocol = source_parts("tasks.evaluate_distiller")
         return ids.digest(
-            "heldout-distiller", FITTED, JUDGED, self.read, *self.judged, *self.clips, *protocol
+            "heldout-distiller",
+            FITTED,
+            JUDGED,
+            shape,
+            self.read,
+            *self.judged,
+            *self.clips,
+            *protocol,
         )
 
     @property
@@ -58,6 +69,11 @@ class DistillerMaterial:
         """Which features windows are read from: versions, and how many there are of each view."""
         found = {view: (self.source.versions[view], n) for view, n in self.features.items()}
         return repr(sorted(found.items()))
+
+
+def judged_side(preset: DistillerPreset) -> int:
+    """Return the side in px at which pictures are judged for a preset: that of its network."""
+    return NETWORKS[preset.network].side
 
 
 def distiller_material(run: FlowRun) -> DistillerMaterial:

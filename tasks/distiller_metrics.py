@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tasks.distiller_evaluation import Application, DistillerEvaluation, Setting
+    from tasks.distiller_evaluation import DistillerEvaluation
+    from tasks.window_score import Application, Setting
 
 
 def model_metrics_of(found: DistillerEvaluation) -> dict[str, float]:

@@ -15,11 +15,15 @@ import numpy as np
 
 from catalog import ids
 from infra import registry
-from infra.errors import ModelInvalidError
 from infra.ray_cluster import connect, stream
 from tasks.distiller_evaluation import DistillerEvaluation
 from tasks.distiller_gates import distiller_gates
-from tasks.distiller_material import distiller_material, judged_sets, trial_windows
+from tasks.distiller_material import (
+    distiller_material,
+    judged_sets,
+    judged_side,
+    trial_windows,
+)
 from tasks.distiller_presets import MODEL_NAME, DistillerPreset, distiller_preset_named
 from tasks.judging import recorded_evaluation
 from tasks.recipe import DistillPlan
@@ -55,7 +59,7 @@ class DistillerRecipe:
         """
         chosen = distiller_preset_named(preset)
         material = distiller_material(run)
-        judged = material.heldout_digest
+        judged = material.heldout_digest(chosen)
         fields = repr(dataclasses.astuple(chosen))
         sources = source_parts("tasks.train_distiller")
         key = ids.digest("distill-distiller", fields, judged, *sources)
@@ -137,30 +141,35 @@ class DistillerRecipe:
         return DistillerEvaluation.from_json(evaluation)
 
     def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[DistillerEvaluation]:
-        """Judge on the held-out windows of now; what is on record for those is not done again."""
+        """Judge on the held-out windows of now; what is on record for those is not done again.
+
+        All are judged on windows and at a size of the first one's preset, or they could not be
+        compared: presets differ in both.
+        """
         material = distiller_material(run)
-        judged = material.heldout_digest
+        shape = distiller_preset_named(versions[0].tags["preset"])
+        judged = material.heldout_digest(shape)
 
         def evaluation(version: ModelVersion) -> DistillerEvaluation:
             if version.tags.get("heldout_digest") == judged:
                 return self.read(recorded_evaluation(run.settings, version))
             folder = registry.download(run.settings, version)
             connect(run.settings)
-            preset = distiller_preset_named(version.tags["preset"])
-            work = _Judgement(str(folder), material, preset, run.settings.cpus)
+            own = distiller_preset_named(version.tags["preset"])
+            work = _Judgement(version.uri, str(folder), material, shape, own, run.settings.cpus)
             (text,) = stream(_judge, work, run.settings)
             return self.read(text)
 
         return [evaluation(version) for version in versions]
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
-        """Encode a window of each of some held-out sessions alike, as this CPU would."""
-        from models.precision import cpu_precision
+        """Encode a window of each of some held-out sessions alike, in the model's arithmetic."""
+        from models.precision import precision_of
 
         preset = distiller_preset_named(version.tags["preset"])
         windows = trial_windows(distiller_material(run).source, preset)
         cases = [window.tensors for window in windows]
-        return (answer_trial(version, run.settings, cases, cpu_precision()),)
+        return (answer_trial(version, run.settings, cases, precision_of(bf16=preset.bf16)),)
 
     def gates(
         self, challenger: DistillerEvaluation, champion: DistillerEvaluation | None
@@ -171,9 +180,13 @@ class DistillerRecipe:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
+    """A model to be judged: on windows of the preset `shape`, in the arithmetic of its `own`."""
+
+    uri: str
     folder: str
     material: DistillerMaterial
-    preset: DistillerPreset
+    shape: DistillerPreset
+    own: DistillerPreset
     threads: int
 
 
@@ -181,16 +194,15 @@ def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
-    from models.distiller import Distiller
+    from models.precision import precision_of
+    from tasks.code_model import load_distiller
     from tasks.evaluate_distiller import evaluate_distiller
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, Distiller):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a distiller.",
-            command="stillhouse show models",
-        )
-    sets = judged_sets(work.material.source, work.preset)
-    yield evaluate_distiller(model, sets.fit, sets.heldout, sets.later).to_json()
+    model = load_distiller(Path(work.folder), work.uri)
+    sets = judged_sets(work.material.source, work.shape)
+    precision = precision_of(bf16=work.own.bf16)
+    side = judged_side(work.shape)
+    yield evaluate_distiller(
+        model, sets.fit, sets.heldout, sets.later, precision=precision, side=side
+    ).to_json()

@@ -13,7 +13,8 @@ from tasks.bootstrap import SESSIONS_FOR_A_CLAIM
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.distiller_evaluation import Application, DistillerEvaluation, Setting
+    from tasks.distiller_evaluation import DistillerEvaluation
+    from tasks.window_score import Application, Setting
 
 Row = dict[str, str | float | int]
 

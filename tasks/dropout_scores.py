@@ -18,9 +18,9 @@ from catalog.ids import digest
 from models.ranking import chance, cosine, retrieval
 from tasks.camera_codes import camera_codes, own_tensors
 from tasks.camera_sets import concat_zeros, late_mean, sets_of
-from tasks.distiller_evaluation import MODEL, WindowScore
 from tasks.moments import SharedPictures, same_moment
 from tasks.retrieval_scores import CHANCE
+from tasks.window_score import MODEL, WindowScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.distiller import Distiller
     from models.precision import Precision
     from models.ranking import Retrieval
-    from tasks.distiller_evaluation import Setting
+    from tasks.window_score import Setting
     from tasks.window_sets import Window
 
     Bools = npt.NDArray[np.bool_]
@@ -157,14 +157,11 @@ def _score(
     sets: CameraSets, row: int, method: str, measures: Measures, setting: Setting
 ) -> WindowScore:
     window = sets.windows[int(sets.window[row])]
-    return WindowScore(
+    return WindowScore.of(
+        window,
         setting=setting,
         application="dropout",
         method=method,
-        session_id=window.session_id,
-        session_name=window.session_name,
-        clip_id=window.clip_id,
-        first=window.first,
         camera_id="+".join(one for one in window.cameras if one in sets.names[row]),
         given=len(sets.names[row]),
         measures=measures,

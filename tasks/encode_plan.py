@@ -164,7 +164,7 @@ def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Co
     Of the views that windows can have, those count that can be extracted here or have been: one
     whose asset never came is absent from every window, and no clip waits for it.
     """
-    from models.precision import cpu_precision
+    from models.precision import precision_of
 
     versions = view_versions(WindowSpec().views, settings)
     state = rows(snapshot, "feature_state", asked(versions))
@@ -181,5 +181,5 @@ def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Co
         views=views,
         steps=preset.window_steps if preset else WindowSpec().steps,
         # As it was trained and judged: the smallest network is slower in bf16.
-        precision=cpu_precision() if preset is None or preset.bf16 else "fp32",
+        precision=precision_of(bf16=preset is None or preset.bf16),
     )

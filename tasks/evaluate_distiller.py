@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.distiller import Distiller, Encoded
     from models.precision import Precision
-    from tasks.distiller_evaluation import Setting, WindowScore
+    from tasks.window_score import Setting, WindowScore
     from tasks.window_sets import Window
 
 __all__ = ["distiller_cost", "distiller_picture", "evaluate_distiller"]
@@ -43,12 +43,14 @@ def evaluate_distiller(
     later: Sequence[Window],
     *,
     precision: Precision | None = None,
+    side: int | None = None,
 ) -> DistillerEvaluation:
     """Score the model and its baselines on held-out sessions and on later times of training rigs.
 
     `fit` are windows of training sessions, on which all baselines are fitted. `heldout` or `later`
-    may be empty; windows have 1..8 cameras. `precision` is what this CPU is good at unless given;
-    torch's thread count is left alone. Codes are coded to bytes: the model's tables must be made.
+    may be empty; windows have 1..8 cameras. `precision` is what this CPU is good at unless given,
+    `side` the size in px that pictures are judged at, the model's unless given. Torch's thread
+    count is left alone. Codes are coded to bytes: the model's tables must be made.
 
     Raises:
         MissingBaselineError: there is no window to judge, or none to fit baselines on.
@@ -57,7 +59,7 @@ def evaluate_distiller(
         raise MissingBaselineError("There are no training windows to fit baselines on.")
     model.eval()
     chosen = precision or cpu_precision()
-    judge = PictureJudge.fitted(model, fit)
+    judge = PictureJudge.fitted(model, fit, side)
     scores: list[WindowScore] = []
     sides: dict[Setting, Sequence[Window]] = {"new_rig": heldout, "same_rig": later}
     for setting, windows in sides.items():

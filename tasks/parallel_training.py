@@ -57,7 +57,6 @@ def train_in_parallel(
         NothingToLearnError, TrainingDivergedError: as there.
         ComputeUnavailableError: workers died more often than they are started again.
     """
-    import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.util.queue import Queue
@@ -95,7 +94,7 @@ def train_in_parallel(
     thread = threading.Thread(target=fit, daemon=True)
     thread.start()
     while (found := told.get()) is not None:
-        yield ray.get(found) if isinstance(found, ray.ObjectRef) else found
+        yield found
     thread.join()
     told.shutdown()
     if ended[0] is not None:

@@ -19,10 +19,11 @@ from models.foreground import foreground_psnr, motion_mask
 from models.haarpsi import haarpsi
 from models.metrics import luma, psnr, quantise, ssim
 from models.precision import autocast
-from tasks.distiller_evaluation import MODEL, WindowScore
+from models.resample import resized
 from tasks.moments import SharedPictures
 from tasks.window_baselines import TargetBaselines, ViewBaselines, code_floats
 from tasks.window_pictures import STEPS, WindowPictures, backgrounds, judged_steps
+from tasks.window_score import MODEL, WindowScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from models.distiller import Distiller, Encoded
     from models.precision import Precision
-    from tasks.distiller_evaluation import Application, Setting
     from tasks.window_pictures import Bytes, Ints
+    from tasks.window_score import Application, Setting
     from tasks.window_sets import Window
 
 # The static camera: its median over all windows of its session that there are. In the foreground
@@ -92,13 +93,18 @@ class PictureJudge:
     side: int
 
     @classmethod
-    def fitted(cls, model: Distiller, fit: Sequence[Window]) -> PictureJudge:
+    def fitted(
+        cls, model: Distiller, fit: Sequence[Window], side: int | None = None
+    ) -> PictureJudge:
         """Fit every baseline, with as many floats as the model's code of a window has numbers.
+
+        Pictures are judged at the model's size, or at another `side`: models of unlike sizes are
+        compared at one.
 
         Raises:
             ValueError: no training window has a picture.
         """
-        side = model.config.side
+        side = side or model.config.side
         shown = tuple(one for w in fit if (one := WindowPictures.of(w, side)).lit())
         if not shown:
             raise ValueError("pictures are judged beside baselines, which need training windows")
@@ -134,7 +140,7 @@ class PictureJudge:
                 place = shown.places[camera]
                 background = still[shown.session_id, shown.cameras[camera]]
                 truth = Truth.of(shown.frames[camera][at], background)
-                ours = coded.pictures(whole, place, at)
+                ours = self._pictures(coded, whole, place, at)
                 made = self.target.made(shown, camera, at)
                 made[STATIC] = np.repeat(background[None], len(at), axis=0)
                 rows = _Rows(setting, window, shown.cameras[camera], truth)
@@ -142,9 +148,13 @@ class PictureJudge:
                 others = [k for k in view if k != camera]
                 if others and camera in view:
                     code = apart.code([shown.places[k] for k in others])
-                    ours = apart.pictures(code, place, at)
+                    ours = self._pictures(apart, code, place, at)
                     made = self.view.made(shown, camera, others, at)
                     yield from rows.of("view", len(others), ours, made)
+
+    def _pictures(self, coded: CodedWindow, code: Encoded, place: int, steps: Ints) -> Tensor:
+        """Return a model's pictures at the size that is judged, 8 bits."""
+        return quantise(resized(coded.pictures(code, place, steps), self.side))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,14 +172,11 @@ class _Rows:
         """Score the model's pictures and those of each baseline."""
         methods = {MODEL: ours} | {name: as_tensor(frames) for name, frames in theirs.items()}
         for method, frames in methods.items():
-            yield WindowScore(
+            yield WindowScore.of(
+                self.window,
                 setting=self.setting,
                 application=application,
                 method=method,
-                session_id=self.window.session_id,
-                session_name=self.window.session_name,
-                clip_id=self.window.clip_id,
-                first=self.window.first,
                 camera_id=self.camera,
                 given=given,
                 measures=self.truth.measures(frames),

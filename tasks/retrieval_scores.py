@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.ranking import chance
-from tasks.distiller_evaluation import MODEL, WindowScore
 from tasks.gallery import Gallery
 from tasks.retrieval_baselines import Vectors, linear_peers, pixels, single_view
+from tasks.window_score import MODEL, WindowScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.distiller import Distiller
     from models.precision import Precision
     from models.ranking import Retrieval
-    from tasks.distiller_evaluation import Setting
+    from tasks.window_score import Setting
     from tasks.window_sets import Window
 
 BASELINES = ("pixels", "pca", "mcca", "single_view")
@@ -68,14 +68,11 @@ def _scores(gallery: Gallery, method: str, found: Retrieval, setting: Setting) -
             continue
         window = gallery.windows[gallery.window[item]]
         scores.append(
-            WindowScore(
+            WindowScore.of(
+                window,
                 setting=setting,
                 application="retrieval",
                 method=method,
-                session_id=window.session_id,
-                session_name=window.session_name,
-                clip_id=window.clip_id,
-                first=window.first,
                 camera_id=window.cameras[gallery.camera[item]],
                 given=1,
                 measures=found.of(row),

@@ -18,7 +18,7 @@ import torch
 from infra.errors import TrainingDivergedError
 from models.distiller import Distiller
 from models.distiller_config import PRESETS as NETWORKS
-from models.precision import cpu_precision
+from models.precision import precision_of
 from models.view_prediction import ViewPredictor
 from tasks.checkpoints import Standing, load_chance, load_checkpoint, save_checkpoint
 from tasks.distiller_steps import step_losses
@@ -119,7 +119,7 @@ def train_distiller(
         workers=group.size,
         keep_bytes=KEPT_BYTES // group.size,
     )
-    chosen = precision or (cpu_precision() if preset.bf16 else "fp32")
+    chosen = precision or precision_of(bf16=preset.bf16)
     network = config or replace(NETWORKS[preset.network], fusion=preset.fusion)
     run = _Run(preset, network, chosen, group, source.step_ns)
     threads_before = torch.get_num_threads()

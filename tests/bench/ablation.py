@@ -35,11 +35,11 @@ from window_source import made_home, window_source
 from catalog.query import run
 from infra.settings import load_settings
 from models.distiller_config import PRESETS as NETWORKS
-from tasks.distiller_evaluation import MODEL
 from tasks.distiller_presets import PRESETS
 from tasks.evaluate_distiller import evaluate_distiller
 from tasks.splits import HELDOUT, TRAIN
 from tasks.train_distiller import TrainedDistiller, spec_of, train_distiller
+from tasks.window_score import MODEL
 from tasks.window_sets import judged_windows
 from tasks.windows import WindowSpec
 

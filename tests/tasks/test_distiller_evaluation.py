@@ -9,14 +9,8 @@ from dataclasses import replace
 import pytest
 
 from infra.errors import MissingBaselineError
-from tasks.distiller_evaluation import (
-    BASELINES,
-    MODEL,
-    Application,
-    DistillerEvaluation,
-    Setting,
-    WindowScore,
-)
+from tasks.distiller_evaluation import BASELINES, DistillerEvaluation
+from tasks.window_score import MODEL, Application, Setting, WindowScore
 
 
 def score(

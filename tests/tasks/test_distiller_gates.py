@@ -6,22 +6,14 @@ import dataclasses
 
 import pytest
 
-from tasks.distiller_evaluation import (
-    BASELINES,
-    HEADLINE,
-    MEASURES,
-    MODEL,
-    Application,
-    DistillerEvaluation,
-    Setting,
-    WindowScore,
-)
+from tasks.distiller_evaluation import BASELINES, HEADLINE, MEASURES, DistillerEvaluation
 from tasks.distiller_gates import (
     baseline_gates,
     budget_gates,
     champion_gates,
     distiller_gates,
 )
+from tasks.window_score import MODEL, Application, Setting, WindowScore
 
 COST = {
     "window_steps": 8.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,15 +15,16 @@ from picture_windows import SIDE, TINY, moving, texture, window
 
 from infra.errors import MissingBaselineError
 from models.distiller import Distiller
-from tasks.distiller_evaluation import BASELINES, MODEL, DistillerEvaluation
+from tasks.distiller_evaluation import BASELINES, DistillerEvaluation
 from tasks.distiller_picture import COLUMNS, distiller_picture
 from tasks.evaluate_distiller import evaluate_distiller
 from tasks.picture_scores import CodedWindow, PictureJudge, Truth
+from tasks.window_score import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tasks.distiller_evaluation import WindowScore
+    from tasks.window_score import WindowScore
     from tasks.window_sets import Window
 
 STEPS = 4
@@ -114,6 +116,24 @@ def test_either_setting_may_be_empty(
         evaluate_distiller(model, fit, [], [], precision="fp32")
     with pytest.raises(MissingBaselineError, match="training windows"):
         evaluate_distiller(model, [], heldout, [], precision="fp32")
+
+
+def test_models_of_unlike_sizes_are_judged_on_the_same_pictures(
+    model: Distiller, fit: list[Window], heldout: list[Window]
+) -> None:
+    """Asked for another's side, a model has the pieces and the static medians of that one."""
+    torch.manual_seed(1)
+    larger = Distiller(dataclasses.replace(TINY, side=2 * TINY.side)).eval()
+    own = PictureJudge.fitted(larger, fit).scores(larger, heldout, "new_rig", "fp32")
+    judge = PictureJudge.fitted(model, fit, larger.config.side)
+    asked = judge.scores(model, heldout, "new_rig", "fp32")
+    ours, theirs = (
+        {(s.application, s.piece): s.measures for s in scores if s.method == "median"}
+        for scores in (own, asked)
+    )
+    assert ours.keys() == theirs.keys()
+    for piece, measures in ours.items():
+        assert measures == pytest.approx(theirs[piece], nan_ok=True)
 
 
 def test_where_nothing_moves_there_is_no_foreground(

@@ -15,12 +15,12 @@ from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.ranking import chance, retrieval
 from tasks.camera_codes import camera_codes, own_tensors
-from tasks.distiller_evaluation import MODEL
 from tasks.gallery import Gallery
 from tasks.moments import SharedPictures, overlapping
 from tasks.retrieval_baselines import FROZEN, best_view, linear_peers, pixels
 from tasks.retrieval_scores import BASELINES, CHANCE, retrieval_scores
 from tasks.window_features import PcaOfWindows, rows_of
+from tasks.window_score import MODEL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
