@@ -1,4 +1,4 @@
-"""Windows of noise with the shapes of the contract, and codes compared: for the distiller's tests."""
+"""Windows of noise with the shapes of the contract, and the comparison of two codes."""
 
 from __future__ import annotations
 
