@@ -181,7 +181,7 @@ def reindex(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Option(help="models:/distiller@ALIAS or models:/distiller/VERSION; the champion."),
+        typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the distiller that serves."),
     ] = None,
     dry_run: DryRun = False,
     vacuum: Annotated[
