@@ -116,7 +116,7 @@ def extract(
 def distill(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
-    model: Annotated[str, typer.Option(help="super-resolution, distiller or depth.")] = (
+    model: Annotated[str, typer.Option(help="super-resolution, distiller, depth, manifold.")] = (
         "super-resolution"
     ),
     resume: Annotated[

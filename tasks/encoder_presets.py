@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.distiller_presets import PRESETS as DISTILLERS
+from tasks.manifold_presets import MODEL_NAME as MANIFOLD
+from tasks.manifold_presets import PRESETS as MANIFOLDS
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Reading:
 # By model, then by the preset it was made by.
 ENCODERS: dict[str, Mapping[str, Reading]] = {
     DISTILLER: {k: Reading(one.window_steps, bf16=one.bf16) for k, one in DISTILLERS.items()},
+    MANIFOLD: {k: Reading(one.window_steps, bf16=one.bf16) for k, one in MANIFOLDS.items()},
 }
 
 

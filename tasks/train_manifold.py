@@ -19,7 +19,7 @@ from models.manifold_encoder import ViewEncoder
 from tasks.train import learning_rate_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     import numpy.typing as npt
 
@@ -37,7 +37,7 @@ class EncoderTraining:
     """
 
     steps: int = 600
-    batch: int = 256  # moments
+    batch: int = 128  # moments
     components: int = 64
     hidden: int = 256
     learning_rate: float = 2e-3
@@ -59,11 +59,15 @@ class Target:
 
 
 def train_view_encoders(
-    rows: Sequence[npt.NDArray[np.floating]], graph: Graph, target: Target, how: EncoderTraining
-) -> Iterator[tuple[int, float] | list[ViewEncoder]]:
+    rows: Sequence[npt.NDArray[np.floating]],
+    graph: Graph,
+    target: Target,
+    how: EncoderTraining,
+    losses: list[float],
+) -> Generator[float, None, list[ViewEncoder]]:
     """Learn from all nodes of a graph, whose rows (N_v, D_v) are as they will be given later.
 
-    Yields (step, loss) at each step and, last, the encoders of the views.
+    Yields the loss of each step, which it appends to `losses`, and returns the views' encoders.
     """
     torch.manual_seed(how.seed)
     rng = np.random.default_rng(how.seed)
@@ -93,14 +97,16 @@ def train_view_encoders(
         y, node, moment = torch.cat(found), np.concatenate(nodes), np.concatenate(moments)
         loss = ((y - places[moment]) ** 2).sum(dim=1).mean() / unit
         if how.stress and target.away is not None and target.landmarks is not None:
-            loss = loss + how.stress * _stress(y, node, places, target) / unit
+            stress = _stress(y, node, places, target.landmarks, target.away)
+            loss = loss + how.stress * stress / unit
         if how.contrast:
             loss = loss + how.contrast * _contrast(y, moment, how.temperature)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimiser.step()
-        yield step + 1, float(loss.detach())
-    yield [encoder.eval() for encoder in encoders]
+        losses.append(float(loss.detach()))
+        yield losses[-1]
+    return [encoder.eval() for encoder in encoders]
 
 
 class _Picker:
@@ -127,10 +133,8 @@ class _Picker:
 def _encoder(rows: npt.NDArray[np.floating], dims: int, how: EncoderTraining) -> ViewEncoder:
     """Return an untrained encoder whose components are those of the rows."""
     fitted = PrincipalComponents.fit(np.asarray(rows, np.float64), how.components)
-    scale = 1 / np.sqrt(
-        max(float(fitted.variances.mean()) if fitted.variances.size else 1.0, 1e-12)
-    )
     count = max(1, len(fitted.axes))
+    scale = 1 / np.sqrt(max(float(fitted.variances.sum()) / count, 1e-12))
     encoder = ViewEncoder(rows.shape[1], count, how.hidden, dims)
     encoder.mean.copy_(torch.from_numpy(fitted.mean.astype(np.float32)))
     if len(fitted.axes):
@@ -138,11 +142,16 @@ def _encoder(rows: npt.NDArray[np.floating], dims: int, how: EncoderTraining) ->
     return encoder
 
 
-def _stress(y: Tensor, node: npt.NDArray[np.int64], places: Tensor, target: Target) -> Tensor:
+def _stress(
+    y: Tensor,
+    node: npt.NDArray[np.int64],
+    places: Tensor,
+    landmarks: npt.NDArray[np.int64],
+    away: npt.NDArray[np.float32],
+) -> Tensor:
     """Mean squared difference of distances to landmarks, here and along the graph."""
-    assert target.away is not None and target.landmarks is not None  # noqa: S101, PT018
-    apart = torch.cdist(y, places[target.landmarks])
-    return functional.mse_loss(apart, torch.from_numpy(target.away[node]))
+    apart = torch.cdist(y, places[landmarks])
+    return functional.mse_loss(apart, torch.from_numpy(away[node]))
 
 
 def _contrast(y: Tensor, moment: npt.NDArray[np.int64], temperature: float) -> Tensor:
