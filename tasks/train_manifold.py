@@ -38,13 +38,13 @@ class EncoderTraining:
 
     steps: int = 600
     batch: int = 128  # moments
-    components: int = 64
+    components: int = 96
     hidden: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     stress: float = 0.1
-    contrast: float = 0.5
-    temperature: float = 0.1
+    contrast: float = 2.0
+    temperature: float = 0.2
     noise: float = 0.3  # added to components, of variance 1 on average
     seed: int = 0
 
