@@ -1,4 +1,4 @@
-"""The encoder of a manifold: a set of cameras and views, any of them absent, whole from its files."""
+"""The encoder of a manifold: of any cameras and views there are, and whole from its files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_cameras_are_a_set_and_each_may_be_left_out() -> None:
 
 @torch.no_grad()
 def test_a_view_that_is_absent_or_masked_says_nothing() -> None:
-    """What lies under a mask, even not-a-number, is no part of a code; no view at all is an error."""
+    """What lies under a mask, even not-a-number, is no part of a code; without views it fails."""
     net, given = encoder(), windows(1)
     without = {name: x for name, x in given.items() if "flow" not in name}
     given["mask_flow"][:] = False
