@@ -116,7 +116,7 @@ def extract(
 def distill(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
-    model: Annotated[str, typer.Option(help="super-resolution, distiller or depth.")] = (
+    model: Annotated[str, typer.Option(help="super-resolution, distiller, depth, manifold.")] = (
         "super-resolution"
     ),
     resume: Annotated[
@@ -181,7 +181,7 @@ def reindex(
     context: typer.Context,
     model: Annotated[
         str | None,
-        typer.Option(help="models:/distiller@ALIAS or models:/distiller/VERSION; the champion."),
+        typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the distiller that serves."),
     ] = None,
     dry_run: DryRun = False,
     vacuum: Annotated[

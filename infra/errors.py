@@ -123,6 +123,10 @@ class NothingToLearnError(StillhouseError):
     """There are no features to train on: run `stillhouse extract`, or ingest more."""
 
 
+class NonFiniteFeaturesError(StillhouseError):
+    """Features hold NaN or infinity: extract the clips named again, or leave them out."""
+
+
 class TrainingDivergedError(StillhouseError):
     """The loss became NaN or infinite: lower the learning rate."""
 

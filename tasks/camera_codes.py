@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.distiller import Seen
+from models.distiller import Distiller, Seen
 from models.extractor import FRAME_VIEWS
 from models.precision import autocast
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from models.distiller import Distiller
     from models.precision import Precision
+    from models.window_encoder import WindowEncoder
     from tasks.window_sets import Window
 
     Bools = npt.NDArray[np.bool_]
@@ -53,9 +53,10 @@ def own_tensors(window: Window, views: Iterable[str] = FRAME_VIEWS) -> dict[str,
     return tensors
 
 
-def seen_cameras(tensors: Mapping[str, Tensor]) -> Bools:
-    """Tell of which cameras of a window any view is there at any step: (V,)."""
-    masks = [tensors[f"mask_{name}"][0] for name in FRAME_VIEWS if name in tensors]
+def seen_cameras(tensors: Mapping[str, Tensor], views: Iterable[str] = FRAME_VIEWS) -> Bools:
+    """Tell of which cameras of a window any of these views is there at any step: (V,)."""
+    looked = [name for name in views if name in FRAME_VIEWS and name in tensors]
+    masks = [tensors[f"mask_{name}"][0] for name in looked]
     if not masks:
         return np.zeros(tensors["camera_known"].shape[1], bool)
     return np.asarray(torch.stack(masks).any(dim=0).any(dim=1).numpy())
@@ -63,18 +64,17 @@ def seen_cameras(tensors: Mapping[str, Tensor]) -> Bools:
 
 @torch.inference_mode()
 def camera_codes(
-    model: Distiller, tensors: Mapping[str, Tensor], masks: Bools, precision: Precision
+    model: WindowEncoder, tensors: Mapping[str, Tensor], masks: Bools, precision: Precision
 ) -> Floats:
     """Return the embedding of each set of cameras of one window: masks (M, V) -> (M, E).
 
     A set of which the model sees nothing has zeros: it is like nothing.
     """
-    model.eval()
-    there = masks.astype(int) @ seen_cameras(model.config.shown(tensors))
+    there = masks.astype(int) @ seen_cameras(tensors, model.config.views)
     if not there.any():
         return np.zeros((len(masks), model.config.embedding))
     with autocast(precision):
-        seen = model.see(tensors)
+        seen = model.eval().see(tensors) if isinstance(model, Distiller) else None
         codes = [
             _combined(model, seen, tensors, torch.from_numpy(masks[at : at + _AT_ONCE]))
             for at in range(0, len(masks), _AT_ONCE)
@@ -82,8 +82,14 @@ def camera_codes(
     return np.where(there[:, None] > 0, np.concatenate(codes), 0.0)
 
 
-def _combined(model: Distiller, seen: Seen, tensors: Mapping[str, Tensor], masks: Tensor) -> Floats:
+def _combined(
+    model: WindowEncoder, seen: Seen | None, tensors: Mapping[str, Tensor], masks: Tensor
+) -> Floats:
     count = len(masks)
     many = {name: x.expand(count, *x.shape[1:]) for name, x in tensors.items()}
-    code = model.combine(Seen(*(x.expand(count, *x.shape[1:]) for x in seen)), many, masks)
-    return np.asarray(code.embedding.double().numpy())
+    if isinstance(model, Distiller) and seen is not None:
+        each = Seen(*(x.expand(count, *x.shape[1:]) for x in seen))
+        code = model.combine(each, many, masks).embedding
+    else:
+        code = model.encode(many, masks).embedding
+    return np.asarray(code.double().numpy())

@@ -18,7 +18,7 @@ from catalog.ids import code_id
 from catalog.schemas.codes import CODES
 from infra.errors import StillhouseError
 from tasks.clip_windows import ClipWindows, runs_of
-from tasks.code_model import load_distiller
+from tasks.code_model import load_encoder
 from tasks.encoding import encode_windows
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ClipEncoder:
         self._version = coding.version
         self._step_ns = settings.grid_step_ns
         self._windows = ClipWindows(snapshot, coding.spec, coding.views, self._step_ns)
-        self._net = load_distiller(Path(model_folder), coding.model.uri)
+        self._net = load_encoder(Path(model_folder), coding.model.uri)
 
     def run(self, batch: list[CodeWork]) -> EncodedClips:
         """Encode clips in order of session and time; one that cannot be is refused alone."""

@@ -49,25 +49,30 @@ def distiller_gates(
     )
 
 
-def baseline_gates(challenger: DistillerEvaluation) -> tuple[Gate, ...]:
+def baseline_gates(
+    challenger: DistillerEvaluation, gated: tuple[Application, ...] = GATED
+) -> tuple[Gate, ...]:
     """Beat each mandatory baseline: `target_over_pca` and so on; a tie is no win.
 
-    View synthesis and retrieval are judged where held-out sessions of several cameras gave scores.
+    The first of the `gated` applications must have been judged. The others are where held-out
+    sessions of several cameras gave scores.
     """
     gates = []
-    for application in GATED:
+    for application in gated:
         names = [f"{application}_over_{baseline}" for baseline in BASELINES[application]]
         if (SETTING, application) in challenger.judged:
             for name, baseline in zip(names, BASELINES[application], strict=True):
                 found = challenger.interval(SETTING, application, baseline)
                 gates.append(_gate(name, found, "above", 0.0))
-        elif application == "target":
+        elif application == gated[0]:
             gates += [_gate(name, None, "above", 0.0) for name in names]
     return tuple(gates)
 
 
 def champion_gates(
-    challenger: DistillerEvaluation, champion: DistillerEvaluation | None
+    challenger: DistillerEvaluation,
+    champion: DistillerEvaluation | None,
+    gated: tuple[Application, ...] = GATED,
 ) -> tuple[Gate, ...]:
     """Be no worse than the champion on the same windows: `target_over_champion` and so on.
 
@@ -78,7 +83,7 @@ def champion_gates(
     there is too little material to notice. Without a champion the gates pass.
     """
     gates = []
-    for application in GATED:
+    for application in gated:
         name = f"{application}_over_champion"
         if (SETTING, application) not in challenger.judged:
             continue

@@ -6,7 +6,7 @@ Reads the catalog and the registry; writes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from catalog import ids
 from catalog.query import rows
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 FITTED, JUDGED = 32, 12
 # Windows that are encoded again, in another batch and in another process: five times each.
 TRIED = 6
+
+
+class WindowShape(Protocol):
+    """Any preset of a model of windows: how long they are, of how many cameras at most."""
+
+    @property
+    def window_steps(self) -> int:
+        """Steps of the session grid."""
+
+    @property
+    def cameras(self) -> int:
+        """Cameras of a window at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,7 @@ class JudgedSets:
     later: list[Window]
 
 
-def judged_sets(source: WindowSource, preset: DistillerPreset) -> JudgedSets:
+def judged_sets(source: WindowSource, preset: WindowShape) -> JudgedSets:
     """Read the windows that a model of this preset is judged on; they do not overlap."""
     steps = preset.window_steps
     spec = WindowSpec(steps=steps, stride=steps, cameras=preset.cameras)
@@ -135,7 +147,7 @@ def judged_sets(source: WindowSource, preset: DistillerPreset) -> JudgedSets:
     )
 
 
-def trial_windows(source: WindowSource, preset: DistillerPreset) -> list[Window]:
+def trial_windows(source: WindowSource, preset: WindowShape) -> list[Window]:
     """Return a window of each of some held-out sessions, to be encoded again and again."""
     steps = preset.window_steps
     spec = WindowSpec(steps=steps, stride=steps, cameras=preset.cameras)

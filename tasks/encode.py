@@ -43,7 +43,7 @@ def encode_clips(plan: EncodePlan, run: FlowRun) -> None:
     the champion begin to serve: until then, and while clips wait for features, those before do.
 
     Raises:
-        ModelInvalidError: the model's files are damaged, or not those of a distiller.
+        ModelInvalidError: the model's files are damaged, or it encodes nothing.
         ModelArchitectureError: it was made by another version of this application.
     """
     if plan.work:
@@ -54,12 +54,12 @@ def encode_clips(plan: EncodePlan, run: FlowRun) -> None:
 
 def _encode(plan: EncodePlan, run: FlowRun) -> None:
     from tasks.clip_encoder import ClipEncoder, EncodedClips
-    from tasks.code_model import load_distiller
+    from tasks.code_model import load_encoder
 
     settings, model = run.settings, plan.coding.model
     folder = registry.download(settings, model)
     # Here first: what is wrong with it is said before Ray has started.
-    load_distiller(folder, model.uri)
+    load_encoder(folder, model.uri)
     connect(settings)
     arguments = (settings, run.flow_run_id, plan.snapshot, plan.coding, str(folder))
     totals = EncodedClips()

@@ -17,7 +17,7 @@ from tasks.window_tensors import TENSORS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.distiller import Distiller
+    from models.window_encoder import WindowEncoder
     from tasks.encode_plan import Coding, EncodePlan
     from tasks.run_record import FlowRun
 
@@ -32,10 +32,10 @@ def reindex_estimate(plan: EncodePlan, run: FlowRun) -> dict[str, Any]:
     Raises:
         ModelInvalidError, ModelArchitectureError: the model cannot be used.
     """
-    from tasks.code_model import load_distiller
+    from tasks.code_model import load_encoder
 
     coding = plan.coding
-    net = load_distiller(registry.download(run.settings, coding.model), coding.model.uri)
+    net = load_encoder(registry.download(run.settings, coding.model), coding.model.uri)
     one, more = (_seconds(net, coding, cameras) for cameras in (1, 3)) if plan.work else (0.0, 0.0)
     # Linear in the cameras: each is a share of the extractor's work and of the combiner's tokens.
     camera = max(0.0, (more - one) / 2)
@@ -62,14 +62,15 @@ def reindex_estimate(plan: EncodePlan, run: FlowRun) -> dict[str, Any]:
     }
 
 
-def _seconds(net: Distiller, coding: Coding, cameras: int) -> float:
+def _seconds(net: WindowEncoder, coding: Coding, cameras: int) -> float:
     """Return what one window of so many cameras takes, at best of some rounds, on one thread."""
     import torch
 
     from tasks.encoding import TOGETHER, encode_windows
 
     window: dict[str, np.ndarray[Any, Any]] = {}
-    for name, spec in TENSORS.items():
+    for name in coding.tensors:
+        spec = TENSORS[name]
         lead = () if spec.shared else (cameras,)
         lead = (*lead, coding.steps) if spec.stepped else lead
         window[name] = np.zeros((*lead, *spec.shape), spec.dtype)

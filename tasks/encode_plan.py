@@ -17,7 +17,8 @@ from catalog.query import rows
 from infra import registry
 from infra.errors import CatalogEmptyError
 from tasks.clip_index import indexed
-from tasks.distiller_presets import MODEL_NAME, PRESETS
+from tasks.distiller_presets import MODEL_NAME
+from tasks.encoder_presets import reading_of
 from tasks.feature_plan import asked
 from tasks.views.current import missing_assets, view_versions
 from tasks.views.version import own_source
@@ -44,13 +45,14 @@ SOURCES = ("tasks.clip_index", "tasks.clip_windows", "tasks.encoding", "tasks.wi
 class Coding:
     """How clips are encoded: by which model, from which views, in windows of `steps`, how exactly.
 
-    `views` maps those that windows are read from to their versions.
+    `views` maps those that windows are read from to their versions; `tensors` are the windows'.
     """
 
     model: ModelVersion
     views: Mapping[str, str]
     steps: int
     precision: Precision
+    tensors: tuple[str, ...] = WindowSpec().tensors
 
     @property
     def parts(self) -> dict[str, str]:
@@ -70,7 +72,7 @@ class Coding:
     @property
     def spec(self) -> WindowSpec:
         """The windows: end to end, of every camera that the network takes."""
-        return WindowSpec(steps=self.steps, stride=self.steps)
+        return WindowSpec(tensors=self.tensors, steps=self.steps, stride=self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Co
     """
     from models.precision import precision_of
 
-    versions = view_versions(WindowSpec().views, settings)
+    reading = reading_of(model)
+    versions = view_versions(WindowSpec(tensors=reading.tensors).views, settings)
     state = rows(snapshot, "feature_state", asked(versions))
     there = {row["view"] for row in state if row["cached"]}
     unavailable = missing_assets(list(versions), settings.assets)
@@ -175,11 +178,11 @@ def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Co
         for name, version in versions.items()
         if name in there or (there and name not in unavailable)
     }
-    preset = PRESETS.get(model.tags.get("preset", ""))
     return Coding(
         model=model,
         views=views,
-        steps=preset.window_steps if preset else WindowSpec().steps,
+        steps=reading.steps,
         # As it was trained and judged: the smallest network is slower in bf16.
-        precision=precision_of(bf16=preset is None or preset.bf16),
+        precision=precision_of(bf16=reading.bf16),
+        tensors=reading.tensors,
     )

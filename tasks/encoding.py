@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from models.codec import Symbols
+from models.distiller import Distiller, Encoded
 from models.precision import autocast
 from tasks.window_sets import as_torch
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from models.distiller import Distiller
     from models.precision import Precision
+    from models.window_encoder import Embedded, WindowEncoder
 
     Window = Mapping[str, npt.NDArray[Any]]
 
@@ -36,7 +38,8 @@ TOGETHER: dict[Precision, int] = {"bf16": 16, "fp32": 1}
 class WindowCode:
     """The code of a window: `embedding` (embedding,) fp32 of length 1, `data` by the range coder.
 
-    `bits` is what the prior says it costs, `seen` at how many steps a camera saw something.
+    `bits` is what the prior says it costs, `seen` at how many steps a camera saw something. An
+    encoder that has no coder gives no bytes, which cost nothing.
     """
 
     embedding: npt.NDArray[np.float32]
@@ -46,7 +49,7 @@ class WindowCode:
 
 
 def encode_windows(
-    net: Distiller, windows: Sequence[Window], precision: Precision
+    net: WindowEncoder, windows: Sequence[Window], precision: Precision
 ) -> list[WindowCode]:
     """Encode the windows of one clip, each with tensors (V, T, ...) of the same cameras.
 
@@ -61,24 +64,41 @@ def encode_windows(
     return found
 
 
-def _encoded(net: Distiller, windows: Sequence[Window], precision: Precision) -> list[WindowCode]:
+def _encoded(
+    net: WindowEncoder, windows: Sequence[Window], precision: Precision
+) -> list[WindowCode]:
     batch = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
     with torch.inference_mode(), autocast(precision):
         encoded = net.encode(as_torch(batch))
-    if not (encoded.embedding.isfinite().all() and encoded.bits.isfinite().all()):
+    if not encoded.embedding.isfinite().all():
         raise ArithmeticError("the network's answer is not finite")
     found = []
     for k in range(len(windows)):
-        symbols = Symbols(*(part[k : k + 1] for part in encoded.symbols))
-        with torch.inference_mode():
-            # Again by itself: a sum over a batch differs in its last bits.
-            bits = float(net.codec.bits(symbols))
+        data, bits = coded(net, encoded, k)
         found.append(
             WindowCode(
                 embedding=encoded.embedding[k].float().numpy().copy(),
-                data=net.codec.to_bytes(symbols),
+                data=data,
                 bits=bits,
                 seen=int(encoded.present[k].sum()),
             )
         )
     return found
+
+
+def coded(net: WindowEncoder, encoded: Embedded, k: int) -> tuple[bytes, float]:
+    """Return the bytes of window `k` and what the prior says they cost, in bits.
+
+    Raises:
+        ArithmeticError: they have no finite price.
+        ValueError: the network's codec has no tables, or a symbol is beyond them.
+    """
+    if not isinstance(net, Distiller) or not isinstance(encoded, Encoded):
+        return b"", 0.0
+    symbols = Symbols(*(part[k : k + 1] for part in encoded.symbols))
+    with torch.inference_mode():
+        # Again by itself: a sum over a batch differs in its last bits.
+        bits = float(net.codec.bits(symbols))
+    if not math.isfinite(bits):
+        raise ArithmeticError("the network's answer is not finite")
+    return net.codec.to_bytes(symbols), bits

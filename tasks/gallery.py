@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from models.distiller import Distiller
     from models.precision import Precision
+    from models.window_encoder import WindowEncoder
     from tasks.window_features import Rows
     from tasks.window_sets import Window
 
@@ -67,7 +67,7 @@ class Gallery:
         return cls(windows, tensors, window, camera, right, admitted, asks)
 
     def codes(
-        self, model: Distiller, precision: Precision, views: Iterable[str] = FRAME_VIEWS
+        self, model: WindowEncoder, precision: Precision, views: Iterable[str] = FRAME_VIEWS
     ) -> Floats:
         """Return the model's embedding of each item, made of those views alone: (N, E).
 

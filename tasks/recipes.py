@@ -11,6 +11,7 @@ from infra.errors import UnknownModelError
 from infra.usage import Usage
 from tasks.depth_recipe import DepthRecipe
 from tasks.distiller_recipe import DistillerRecipe
+from tasks.manifold_recipe import ManifoldRecipe
 from tasks.run_facts import training_facts
 from tasks.superresolution_recipe import SuperResolutionRecipe
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from tasks.recipe import Recipe, Work
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (SuperResolutionRecipe(), DistillerRecipe(), DepthRecipe())
+    recipe.name: recipe
+    for recipe in (
+        SuperResolutionRecipe(),
+        DistillerRecipe(),
+        DepthRecipe(),
+        ManifoldRecipe(),
+    )
 }
 
 

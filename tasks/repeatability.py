@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 
 from infra.errors import ModelInvalidError
 from models import weights
-from models.codec import Symbols
-from models.distiller import Distiller
 from models.precision import autocast
+from models.window_encoder import WindowEncoder
+from tasks.encoding import coded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Case = Mapping[str, Tensor]
 
 ROOT = Path(__file__).parents[1]
-# The one tensor of an input of a model that is no distiller.
+# The one tensor of an input of a model that encodes no windows.
 INPUT = "input"
 AGAIN, ONCE = "again", "once"
 # How far embeddings of length 1 may move with the batch size. On this kind of CPU they stay within
@@ -69,10 +69,10 @@ def repeatability(
 ) -> Repeatability:
     """Measure it on inputs, each a batch of 1.
 
-    Of a distiller they are windows as `Distiller.encode` takes them, and the answer is the coded
-    bytes and the embedding; beside another window of as many cameras (or itself, where there is
-    none) the bytes must be the same, the embedding nearly. Of any other model the input is one
-    tensor `INPUT` and the answer what it serves; it is not asked in another batch size.
+    Of an encoder they are windows as it takes them, and the answer is the coded bytes, where it
+    has a coder, and the embedding; beside another window of as many cameras (or itself, where
+    there is none) the bytes must be the same, the embedding nearly. Of any other model the input
+    is one tensor `INPUT` and the answer what it serves; it is not asked in another batch size.
 
     Raises:
         ValueError: there is no input.
@@ -132,7 +132,7 @@ def _answers(
     model = weights.load(folder)
     cases = _cases(load_file(file))
     with torch.inference_mode(), autocast(precision):
-        if not isinstance(model, Distiller):
+        if not isinstance(model, WindowEncoder):
             first, again = ([_served(model, case) for case in cases] for _ in range(2))
             return {"first": first, "again": again, "batched": [], "moved": 0.0}
         answers = [_coded(model, case)[0] for case in cases]
@@ -165,12 +165,11 @@ def _beside(case: Case, cases: Sequence[Case]) -> dict[str, Tensor]:
     return {name: torch.cat([x, other[name]]) for name, x in case.items()}
 
 
-def _coded(model: Distiller, windows: Case) -> list[tuple[bytes, Tensor]]:
+def _coded(model: WindowEncoder, windows: Case) -> list[tuple[bytes, Tensor]]:
     """Return the bytes and the embedding of each window of a batch."""
     encoded = model.encode(windows)
     return [
-        (model.codec.to_bytes(Symbols(*(part[k : k + 1] for part in encoded.symbols))), embedding)
-        for k, embedding in enumerate(encoded.embedding)
+        (coded(model, encoded, k)[0], embedding) for k, embedding in enumerate(encoded.embedding)
     ]
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from models.distiller import Distiller
     from models.precision import Precision
+    from models.window_encoder import WindowEncoder
     from tasks.window_features import Rows
     from tasks.window_sets import Window
 
@@ -86,7 +86,7 @@ def linear_peers(fit: Gallery, judged: Gallery, count: int) -> dict[str, Vectors
 
 
 def single_view(
-    model: Distiller, fit: Sequence[Window], judged: Gallery, precision: Precision
+    model: WindowEncoder, fit: Sequence[Window], judged: Gallery, precision: Precision
 ) -> Vectors:
     """Return the judged items by the one view that finds most in training."""
     chosen = best_view(model, fit, precision)
@@ -94,7 +94,7 @@ def single_view(
     return Vectors(found, found)
 
 
-def best_view(model: Distiller, fit: Sequence[Window], precision: Precision) -> str:
+def best_view(model: WindowEncoder, fit: Sequence[Window], precision: Precision) -> str:
     """Return the view with the highest mean average precision on training windows.
 
     Candidates are the model's own codes of one view, and `FROZEN`. Where no training window has an
@@ -121,7 +121,7 @@ def best_view(model: Distiller, fit: Sequence[Window], precision: Precision) -> 
     return chosen
 
 
-def by_view(model: Distiller, gallery: Gallery, view: str, precision: Precision) -> Floats:
+def by_view(model: WindowEncoder, gallery: Gallery, view: str, precision: Precision) -> Floats:
     """Return items by one view: the model's code of it, or `FROZEN`."""
     if view != FROZEN:
         return gallery.codes(model, precision, (view,))

@@ -18,9 +18,9 @@ from tasks.window_score import MODEL, WindowScore
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.distiller import Distiller
     from models.precision import Precision
     from models.ranking import Retrieval
+    from models.window_encoder import WindowEncoder
     from tasks.window_score import Setting
     from tasks.window_sets import Window
 
@@ -30,7 +30,7 @@ CHANCE = "chance"
 
 
 def retrieval_scores(
-    model: Distiller,
+    model: WindowEncoder,
     fit: Sequence[Window],
     judged: Sequence[Window],
     setting: Setting,

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from models.linear_codes import PrincipalComponents
+from models.pooled_views import BLOCKS, pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     from torch import Tensor
@@ -25,51 +24,11 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Rows = dict[str, tuple[Floats, Bools]]
 
-GREY_CELLS = 16
-_CELLS, _DEEP_CELLS = 7, 2
-
-
-def _grey(x: Tensor) -> Tensor:
-    """(N, 3, h, w) in 0..255 -> (N, 1, 16, 16) luma in 0..1."""
-    weights = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    return functional.adaptive_avg_pool2d((x * weights).sum(dim=1, keepdim=True), GREY_CELLS) / 255
-
-
-def _coarse(x: Tensor) -> Tensor:
-    return functional.adaptive_avg_pool2d(x, _CELLS)
-
-
-def _deep(x: Tensor) -> Tensor:
-    return functional.adaptive_avg_pool2d(x, _DEEP_CELLS)
-
-
-def _joints(x: Tensor) -> Tensor:
-    """(N, P, 33, 4) -> (N, 33, 2): x and y of the person that is surest."""
-    best = x[..., 3].mean(dim=2).argmax(dim=1)
-    return x[torch.arange(len(x)), best, :, :2]
-
-
-BLOCKS: dict[str, Callable[[Tensor], Tensor]] = {
-    "rgb": _grey,
-    "flow": _coarse,
-    "silhouette": _coarse,
-    "skeleton": _joints,
-    "appearance": _deep,
-    "depth": _coarse,
-}
-
 
 def rows_of(tensors: Mapping[str, Tensor], block: str) -> tuple[Floats, Bools]:
     """Return one view of each camera of a window as numbers (V, T D), and where it is (V,)."""
-    x, mask = tensors[block][0], tensors[f"mask_{block}"][0]
-    cameras, steps = mask.shape
-    clean = torch.where(mask.view(cameras, steps, *[1] * (x.ndim - 2)), x, x.new_zeros(()))
-    told = BLOCKS[block](clean.flatten(0, 1).float()).reshape(cameras, steps, -1)
-    at = torch.arange(steps)
-    away = (at[:, None] - at).abs() + torch.where(mask, 0, steps)[:, None]  # (V, T, T)
-    nearest = away.argmin(dim=2)[..., None].expand_as(told)
-    held = told.gather(1, nearest).flatten(1)
-    return held.double().numpy(), np.asarray(mask.any(dim=1).numpy())
+    held, there = pooled(tensors, block)
+    return held[0].flatten(1).double().numpy(), np.asarray(there[0].numpy())
 
 
 def stacked(windows: Sequence[Mapping[str, Tensor]]) -> Rows:

@@ -13,7 +13,7 @@ from infra.errors import ModelArchitectureError, ModelInvalidError
 from models import weights
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
-from tasks.code_model import load_distiller
+from tasks.code_model import load_distiller, load_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,14 +58,17 @@ def test_a_damaged_file_is_told_from_a_wrong_one(tmp_path: Path, cut: int) -> No
 
 
 def test_a_model_of_another_kind_makes_no_codes(tmp_path: Path) -> None:
-    """A depth network is refused by its name."""
+    """A depth network is refused by its name, as what encodes and as a distiller."""
     weights.save(tmp_path, DepthNet(DepthConfig(channels=(16, 16, 16, 16), blocks=1)))
-    with pytest.raises(ModelInvalidError, match="DepthNet, and only a distiller"):
+    with pytest.raises(ModelInvalidError, match="DepthNet, which makes no codes"):
+        load_encoder(tmp_path, URI)
+    with pytest.raises(ModelInvalidError, match="DepthNet, and no distiller"):
         load_distiller(tmp_path, URI)
 
 
 def test_a_distiller_whose_coder_has_no_tables_is_refused(tmp_path: Path) -> None:
     """It could encode, but no byte of it could be read again."""
     weights.save(tmp_path, Distiller(TINY))
-    with pytest.raises(ModelInvalidError, match="tables"):
-        load_distiller(tmp_path, URI)
+    for load in (load_encoder, load_distiller):
+        with pytest.raises(ModelInvalidError, match="tables"):
+            load(tmp_path, URI)

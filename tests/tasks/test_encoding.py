@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from distiller_windows import noise_windows
 from registered_distillers import tiny_distiller
+from torch import Tensor, nn
 
 from models.codec import Symbols
+from models.distiller_config import DistillerConfig
 from models.precision import cpu_precision
+from models.window_encoder import EMBEDDING, Coordinates, WindowEncoder, unit_embedding
+from tasks.camera_codes import camera_codes
 from tasks.encode import BATCH_CLIPS, TURNS, batches
 from tasks.encoding import TOGETHER, encode_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from models.precision import Precision
@@ -68,6 +75,44 @@ def test_bytes_hold_one_window_of_all_its_steps() -> None:
     assert isinstance(found, Symbols)
     assert found.steps.shape[:2] == (1, STEPS)
     assert torch.equal(found.key, found.key.round())
+
+
+class MeanColour(nn.Module):
+    """The plainest encoder there is: the mean colour of what the cameras saw, and no coder."""
+
+    config = DistillerConfig(embedding=EMBEDDING, views=("rgb",))
+
+    def encode(self, windows: Mapping[str, Tensor], cameras: Tensor | None = None) -> Coordinates:
+        """Take the mean over cameras and steps."""
+        there = windows["mask_rgb"] if cameras is None else windows["mask_rgb"] & cameras[..., None]
+        colours = windows["rgb"].float().mean(dim=(-1, -2)) * there[..., None]
+        return Coordinates(unit_embedding(colours.sum(dim=(1, 2))), there.any(dim=1))
+
+
+def test_an_encoder_without_a_coder_gives_an_embedding_alone() -> None:
+    """Its codes have 128 numbers of length 1, no bytes and no price, and count what was seen."""
+    net, given = MeanColour(), windows(3, 2)
+    assert isinstance(net, WindowEncoder)
+    codes = encode_windows(net, given, "fp32")
+    for code, window in zip(codes, given, strict=True):
+        assert (code.data, code.bits) == (b"", 0.0)
+        assert code.embedding.shape == (EMBEDDING,)
+        assert float((code.embedding**2).sum()) == pytest.approx(1, abs=1e-5)
+        mask = window["mask_rgb"][..., None]
+        mean = (window["rgb"].mean(axis=(-1, -2)) * mask).sum(axis=(0, 1))
+        np.testing.assert_allclose(code.embedding[:3], mean / np.linalg.norm(mean), atol=1e-5)
+    assert [code.seen for code in codes] == [STEPS, STEPS, STEPS // 2]
+
+
+def test_sets_of_cameras_are_encoded_by_any_encoder() -> None:
+    """Each set has the code of a window of those cameras alone; of none there is none."""
+    one = noise_windows(1, 3, STEPS)
+    masks = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool)
+    found = camera_codes(MeanColour(), one, masks, "fp32")
+    for mask, code in zip(masks[:2], found, strict=False):
+        picked = {name: x[:, mask] for name, x in one.items() if "rgb" in name}
+        np.testing.assert_allclose(code, MeanColour().encode(picked).embedding[0], atol=1e-6)
+    assert not found[2].any()
 
 
 def test_an_answer_that_is_not_finite_is_no_code() -> None:

@@ -1,0 +1,207 @@
+"""The recipe of *manifold*: an encoder of the manifold that held-in sessions' windows lie on.
+
+Reads the catalog's features and the registry; writes the model's folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog import ids
+from infra import registry
+from infra.ray_cluster import connect, stream
+from tasks.distiller_evaluation import DistillerEvaluation
+from tasks.distiller_gates import baseline_gates, budget_gates, champion_gates
+from tasks.distiller_material import (
+    FITTED,
+    JUDGED,
+    distiller_material,
+    judged_sets,
+    trial_windows,
+)
+from tasks.judging import recorded_evaluation
+from tasks.manifold_presets import MODEL_NAME, ManifoldPreset, manifold_preset_named
+from tasks.recipe import DistillPlan
+from tasks.splits import TRAIN
+from tasks.trials import answer_trial
+from tasks.views.version import source_parts
+from tasks.windows import WindowSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from infra.registry import ModelVersion
+    from tasks.distiller_material import DistillerMaterial
+    from tasks.make_manifold import MadeManifold
+    from tasks.recipe import Gate, Work
+    from tasks.run_record import FlowRun
+    from tasks.window_score import Application
+
+# It makes no pictures: finding a moment is all it is for.
+GATED: tuple[Application, ...] = ("retrieval",)
+
+
+@dataclass(frozen=True)
+class ManifoldRecipe:
+    """See `tasks.recipe.Recipe`."""
+
+    name: str = MODEL_NAME
+
+    def plan(self, preset: str, run: FlowRun) -> DistillPlan:
+        """Choose the windows.
+
+        Raises:
+            UnknownPresetError: no preset of that name.
+            CatalogEmptyError, NothingToLearnError: nothing was ingested, or nothing extracted.
+            SplitImpossibleError: no unrelated session to hold out.
+        """
+        from tasks.make_manifold import steps_of
+
+        chosen = manifold_preset_named(preset)
+        material = distiller_material(run)
+        judged = heldout_digest(material, chosen)
+        sources = source_parts("tasks.make_manifold")
+        fields = repr(dataclasses.astuple(chosen))
+        counts = {
+            "train_clips": len(material.clips),
+            "heldout_clips": len(material.judged),
+            "train_sessions": len(material.train_sessions),
+            "heldout_sessions": len(material.heldout_sessions),
+        }
+        return DistillPlan(
+            self.name,
+            chosen,
+            material,
+            dataclasses.asdict(chosen) | counts,
+            steps_of(chosen),
+            ids.digest("distill-manifold", fields, judged, *sources),
+            judged,
+            trained_on=material.train_sessions,
+        )
+
+    def make(self, work: Work) -> Iterator[dict[str, Any]]:
+        """Read the manifold off windows of held-in sessions, train, judge on held-out ones."""
+        import torch
+
+        from models import weights
+        from tasks.evaluate_manifold import evaluate_manifold
+        from tasks.make_manifold import make_manifold
+        from tasks.manifold_material import manifold_rows
+        from tasks.manifold_picture import manifold_picture
+
+        material: DistillerMaterial = work.plan.material
+        preset: ManifoldPreset = work.plan.preset
+        torch.set_num_threads(work.settings.cpus)
+        spec = WindowSpec(steps=preset.window_steps, stride=preset.stride, cameras=preset.cameras)
+        rows = manifold_rows(
+            material.source, spec, TRAIN, per_session=preset.per_session, part="earlier"
+        )
+        made: MadeManifold | None = None
+        for step, found in enumerate(make_manifold(rows, preset), start=1):
+            if not isinstance(found, float):
+                made = found
+            elif step % preset.report_every == 0:
+                yield {"step": step, "loss": found}
+        if made is None:  # pragma: no cover  the generator's contract
+            raise RuntimeError("nothing was made")
+        encoder = made.encoder
+        digest = weights.save(Path(work.folder), encoder)
+        sets = judged_sets(material.source, preset)
+        # As it will be served: from its files.
+        loaded = weights.load(Path(work.folder), digest=digest)
+        evaluation = evaluate_manifold(loaded, sets.fit, sets.heldout, sets.later)  # type: ignore[arg-type]  # an encoder
+        scores = {f"validation.{name}.map": value for name, value in made.validation.items()}
+        yield {
+            "result": {
+                "digest": digest,
+                "evaluation": evaluation.to_json(),
+                "picture": manifold_picture(encoder, sets.fit, sets.heldout),
+                "parameters": sum(p.numel() for p in encoder.parameters()),
+                "train_seconds": made.seconds,
+                "losses": made.losses,
+                "figures": scores | made.graph,
+            }
+        }
+
+    def example(self) -> npt.NDArray[np.float32]:
+        """One window of two cameras and four steps: (1, 2, 4, 3, 112, 112)."""
+        return np.zeros((1, 2, 4, 3, 112, 112), np.float32)
+
+    def read(self, evaluation: str) -> DistillerEvaluation:
+        """Return what `DistillerEvaluation.to_json` wrote."""
+        return DistillerEvaluation.from_json(evaluation)
+
+    def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[DistillerEvaluation]:
+        """Judge on the held-out windows of now; what is on record for those is not done again.
+
+        All are judged on windows of the first one's preset, or they could not be compared.
+        """
+        material = distiller_material(run)
+        shape = manifold_preset_named(versions[0].tags["preset"])
+        judged = heldout_digest(material, shape)
+
+        def evaluation(version: ModelVersion) -> DistillerEvaluation:
+            if version.tags.get("heldout_digest") == judged:
+                return self.read(recorded_evaluation(run.settings, version))
+            folder = registry.download(run.settings, version)
+            connect(run.settings)
+            work = _Judgement(version.uri, str(folder), material, shape, run.settings.cpus)
+            (text,) = stream(_judge, work, run.settings)
+            return self.read(text)
+
+        return [evaluation(version) for version in versions]
+
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Encode a window of each of some held-out sessions alike."""
+        preset = manifold_preset_named(version.tags["preset"])
+        windows = trial_windows(distiller_material(run).source, preset)
+        return (answer_trial(version, run.settings, [window.tensors for window in windows]),)
+
+    def gates(
+        self, challenger: DistillerEvaluation, champion: DistillerEvaluation | None
+    ) -> tuple[Gate, ...]:
+        """Beat every baseline, be no worse than the champion, encode in time and memory."""
+        return (
+            *baseline_gates(challenger, GATED),
+            *champion_gates(challenger, champion, GATED),
+            *budget_gates(challenger),
+        )
+
+
+def heldout_digest(material: DistillerMaterial, preset: ManifoldPreset) -> str:
+    """Name the held-out windows and the protocol: results compare only where this is equal."""
+    shape = (preset.window_steps, preset.cameras)
+    protocol = source_parts("tasks.evaluate_manifold")
+    windows = (material.read, *material.judged, *material.clips)
+    return ids.digest("heldout-manifold", FITTED, JUDGED, shape, *windows, *protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """An encoder to be judged on windows of a preset."""
+
+    uri: str
+    folder: str
+    material: DistillerMaterial
+    shape: ManifoldPreset
+    threads: int
+
+
+def _judge(work: _Judgement) -> Iterator[str]:
+    """Judge an encoder; runs in a Ray task with every core to itself."""
+    import torch
+
+    from tasks.code_model import load_encoder
+    from tasks.evaluate_manifold import evaluate_manifold
+
+    torch.set_num_threads(work.threads)
+    model = load_encoder(Path(work.folder), work.uri)
+    sets = judged_sets(work.material.source, work.shape)
+    yield evaluate_manifold(model, sets.fit, sets.heldout, sets.later).to_json()
