@@ -58,13 +58,20 @@ class StudentConfig:
             raise ValueError(f"state, embedding must be positive: {self.state}, {self.embedding}")
 
 
+PRESETS: dict[str, StudentConfig] = {
+    # 64 px as the teacher of preset ci sees them: .10 GFLOP a picture.
+    "ci": StudentConfig(side=64),
+    "laptop": StudentConfig(),
+}
+
+
 class StudentCode(NamedTuple):
     """What the student says of B windows of V cameras and T steps; zero where nothing was seen."""
 
     embedding: Tensor  # (B, E): the window's, of length 1
     steps: Tensor  # (B, T, E): of each step, over the cameras that have seen something, of length 1
     each: Tensor  # (B, V, T, E): of each camera by itself, of length 1
-    maps: Tensor  # (N, C, side / 16, side / 16) of the pictures that are there, in order B, V, T
+    maps: Tensor  # (N, C, side / 16, side / 16) of the N pictures there, in order B, V, T
     there: Tensor  # (B, V, T) bool: those pictures
     present: Tensor  # (B, T) bool: some camera saw something at this step
 
@@ -123,8 +130,10 @@ class Student(nn.Module):
         if cameras is not None:
             there = there & cameras[..., None]
         batch, count, length = there.shape
-        rows = there.flatten().nonzero()[:, 0]
         # What is not there costs nothing, and has no part in the statistics of batch norms.
+        rows = there.flatten().nonzero()[:, 0]
+        if not len(rows):
+            rows = rows.new_zeros(1)
         maps = self._look(self.fitted(windows["rgb"].flatten(0, 2)[rows]))
         pooled = maps.float().mean(dim=(2, 3))
         seen = pooled.new_zeros(there.numel(), pooled.shape[1]).index_copy(0, rows, pooled)
@@ -141,8 +150,8 @@ class Student(nn.Module):
         present = there.any(dim=1)
         steps = each.sum(dim=1) * present[..., None]
         return StudentCode(
-            functional.normalize(steps.sum(dim=1), dim=-1),
-            functional.normalize(steps, dim=-1),
+            unit(steps.sum(dim=1)),
+            unit(steps),
             each,
             maps,
             there,
@@ -150,7 +159,7 @@ class Student(nn.Module):
         )
 
     def fitted(self, rgb: Tensor) -> Tensor:
-        """Pictures (N, 3, h, w) of any size in 0..255 -> (N, 3, side, side) as `step` takes them."""
+        """Pictures (N, 3, h, w) of any size in 0..255 -> (N, 3, side, side), as `step` has them."""
         side = self.config.side
         x = rgb.float()
         if x.shape[-2:] != (side, side):
@@ -183,7 +192,7 @@ class Student(nn.Module):
         x = torch.where(mask[:, None], x, torch.zeros_like(x))
         _, state = self.cell(x[:, None], h[:, None], mask, dt)
         h = state[:, 0]
-        return functional.normalize(self.last(h).float(), dim=-1), h
+        return unit(self.last(h).float()), h
 
 
 class StudentStep(nn.Module):
@@ -196,6 +205,11 @@ class StudentStep(nn.Module):
     def forward(self, x: Tensor, h: Tensor, mask: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """See `Student.step`."""
         return self.net.step(x, h, mask, dt)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Vectors (..., E) of length 1; zeros stay zeros."""
+    return functional.normalize(x, dim=-1, eps=1e-6)
 
 
 def _spent(t_ns: Tensor, there: Tensor) -> Tensor:
