@@ -18,6 +18,7 @@ from safetensors.torch import save as format_tensors
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
+from models.student import Student, StudentConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "superresolution": Architecture(SuperResolution, SuperResolutionConfig, 1),
     "depth": Architecture(DepthNet, DepthConfig, 1),
     "distiller": Architecture(Distiller, DistillerConfig, 1),
+    "student": Architecture(Student, StudentConfig, 1),
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tasks.distiller_presets import DistillerPreset
     from tasks.run_record import FlowRun
+    from tasks.student_presets import StudentPreset
     from tasks.window_sets import Window
 
 # Windows of a session that baselines are fitted to, and that are judged: more costs as long as
@@ -124,7 +125,7 @@ class JudgedSets:
     later: list[Window]
 
 
-def judged_sets(source: WindowSource, preset: DistillerPreset) -> JudgedSets:
+def judged_sets(source: WindowSource, preset: DistillerPreset | StudentPreset) -> JudgedSets:
     """Read the windows that a model of this preset is judged on; they do not overlap."""
     steps = preset.window_steps
     spec = WindowSpec(steps=steps, stride=steps, cameras=preset.cameras)
@@ -135,7 +136,7 @@ def judged_sets(source: WindowSource, preset: DistillerPreset) -> JudgedSets:
     )
 
 
-def trial_windows(source: WindowSource, preset: DistillerPreset) -> list[Window]:
+def trial_windows(source: WindowSource, preset: DistillerPreset | StudentPreset) -> list[Window]:
     """Return a window of each of some held-out sessions, to be encoded again and again."""
     steps = preset.window_steps
     spec = WindowSpec(steps=steps, stride=steps, cameras=preset.cameras)
