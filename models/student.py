@@ -137,9 +137,9 @@ class Student(nn.Module):
         maps = self._look(self.fitted(windows["rgb"].flatten(0, 2)[rows]))
         pooled = maps.float().mean(dim=(2, 3))
         seen = pooled.new_zeros(there.numel(), pooled.shape[1]).index_copy(0, rows, pooled)
-        seen = seen.view(batch * count, length, -1)
-        mask = there.view(batch * count, length)
-        spent = _spent(windows["t_ns"], there).view(batch * count, length)
+        seen = seen.reshape(batch * count, length, -1)
+        mask = there.reshape(batch * count, length)
+        spent = _spent(windows["t_ns"], there).reshape(batch * count, length)
         h = seen.new_zeros(batch * count, self.config.state)
         found = []
         for t in range(length):
