@@ -83,7 +83,7 @@ def test_a_run_that_was_cut_off_resumes_to_the_very_same_model(
             again = found
         else:
             steps.append(found.step)
-    assert steps == [4, 5, 6] or steps == [3, 4, 5, 6]
+    assert steps == [4, 5, 6]
     assert again.curves == whole.curves
     assert all(torch.equal(x, whole.state[name]) for name, x in again.state.items())
 
@@ -203,7 +203,7 @@ PEERS = dict.fromkeys(("pixels", "pca", "mcca", "single_view"), 0.1)
 
 
 def test_the_gap_that_is_closed_is_a_share_of_the_teachers_lead() -> None:
-    """(S - scratch) / (T - scratch); where the teacher has no lead there is none, and it is said."""
+    """(S - scratch) / (T - scratch); where the teacher has no lead there is none: it is said."""
     found = evaluation(model=0.4, teacher=0.5, scratch=0.3, **PEERS)
     assert found.gap_closed("new_rig", "map") == pytest.approx(0.5)
     assert found.model_metrics()["heldout.new_rig.retrieval.gap_closed.map"] == pytest.approx(0.5)
