@@ -40,15 +40,16 @@ def export(
     from flows.export import export as flow
 
     found = flow(model, to, console.home, int8=int8)
+    manifest = found["manifest"]
     text = console.table(
-        f"{found['uri']} in {found['folder']}; use {found['ships']}",
+        f"{manifest['uri']} in {found['folder']}; use {manifest['ships']}",
         ("file", "bytes", "sha256"),
-        [(one["file"], one["bytes"], one["sha256"]) for one in found["files"]],
+        [(one["file"], one["bytes"], one["sha256"]) for one in manifest["files"]],
         numbers=("bytes",),
     )
-    text += f"furthest from torch: {found['parity']:.1e}\n"
-    if found["int8"]:
-        one = found["int8"]
+    text += f"furthest from torch: {manifest['parity']:.1e}\n"
+    if manifest["int8"]:
+        one = manifest["int8"]
         text += (
             f"int8 to fp32 on {one['judged_pictures']} held-out pictures: {one['measure']} "
             f"{one['mean']:.4f}, worst {one['worst']:.4f}; {one['faster']:.2f} x as fast\n"

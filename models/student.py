@@ -57,6 +57,11 @@ class StudentConfig:
         if min(self.state, self.embedding) < 1:
             raise ValueError(f"state, embedding must be positive: {self.state}, {self.embedding}")
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The tensors of a window that are looked at."""
+        return ("rgb",)
+
 
 PRESETS: dict[str, StudentConfig] = {
     # 64 px as the teacher of preset ci sees them: .10 GFLOP a picture.

@@ -42,7 +42,7 @@ _TIMED, _WARM = 40, 5
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def export_model(uri: str, to: str, run: FlowRun, *, int8: bool = False) -> dict[str, Any]:
-    """Write a model's step as ONNX into a folder; return the manifest, with where it is.
+    """Write a model's step as ONNX into a folder; return `folder` and its `manifest`.
 
     With `int8` it is quantised too, by pictures of training sessions, and held against fp32 on
     those held out. `ships` in the manifest says which of the two to use: int8 where it is faster
@@ -89,7 +89,7 @@ def export_model(uri: str, to: str, run: FlowRun, *, int8: bool = False) -> dict
         atomic_write_json(folder / MANIFEST, manifest)
     run.ledger.done = 1
     run.ledger.bytes_out = sum(map(len, files.values()))
-    return {"folder": str(folder.absolute()), **manifest}
+    return {"folder": str(folder.absolute()), "manifest": manifest}
 
 
 def compared(

@@ -219,9 +219,15 @@ class StudentRecipe:
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer a window of each of some held-out sessions alike."""
+        from tasks.repeatability import INPUT
+
         preset = student_preset_named(version.tags["preset"])
         windows = trial_windows(distiller_material(run).source, preset)
-        cases = [{"input": window.tensors["rgb"].float()} for window in windows]
+        seen = ("rgb", "mask_rgb", "t_ns")
+        cases = [
+            {INPUT: w.tensors["rgb"].float()} | {name: w.tensors[name] for name in seen}
+            for w in windows
+        ]
         return (answer_trial(version, run.settings, cases),)
 
     def gates(
