@@ -25,6 +25,9 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantise too, by pictures of training sessions.")
     ] = False,
+    pte: Annotated[
+        bool, typer.Option("--pte", help="For ExecuTorch too; needs the extra executorch.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a model as ONNX, for devices: student, super-resolution or depth.
@@ -39,7 +42,7 @@ def export(
     console.settings(runs=True)
     from flows.export import export as flow
 
-    found = flow(model, to, console.home, int8=int8)
+    found = flow(model, to, console.home, int8=int8, pte=pte)
     manifest = found["manifest"]
     text = console.table(
         f"{manifest['uri']} in {found['folder']}; use {manifest['ships']}",

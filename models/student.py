@@ -182,7 +182,7 @@ class Student(nn.Module):
 
     def _look(self, x: Tensor) -> Tensor:
         """(N, 3, side, side) in 0..255 -> (N, C, side / 16, side / 16)."""
-        x = ((x.float() - MIDDLE) / SPREAD).contiguous(memory_format=torch.channels_last)
+        x = (x.float() - MIDDLE) / SPREAD
         x = self.trunk[0](self.stem(x))
         for down, trunk in zip(self.down, self.trunk[1:], strict=True):
             x = trunk(down(x))

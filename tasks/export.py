@@ -1,8 +1,8 @@
 """Export: a model of the registry as files that run without this application.
 
-Reads the registry, and for int8 the catalog's features; writes `fp32.onnx`, `int8.onnx` if asked
-for, and `manifest.json` into the folder named. The manifest is written last: a folder without one
-is not an export.
+Reads the registry, and for int8 the catalog's features; writes `fp32.onnx`, if asked for
+`int8.onnx` and `fp32.pte`, and `manifest.json` into the folder named. The manifest is written last:
+a folder without one is not an export.
 """
 
 from __future__ import annotations
@@ -34,24 +34,27 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 FORMAT = 1
-MANIFEST, FP32, INT8 = "manifest.json", "fp32.onnx", "int8.onnx"
+MANIFEST, FP32, INT8, PTE = "manifest.json", "fp32.onnx", "int8.onnx", "fp32.pte"
 VERSIONS = ("stillhouse", "torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 # Steps of each that are timed, in turns, after some that are not.
 _TIMED, _WARM = 40, 5
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def export_model(uri: str, to: str, run: FlowRun, *, int8: bool = False) -> dict[str, Any]:
+def export_model(
+    uri: str, to: str, run: FlowRun, *, int8: bool = False, pte: bool = False
+) -> dict[str, Any]:
     """Write a model's step as ONNX into a folder; return `folder` and its `manifest`.
 
     With `int8` it is quantised too, by pictures of training sessions, and held against fp32 on
     those held out. `ships` in the manifest says which of the two to use: int8 where it is faster
-    and near enough.
+    and near enough. With `pte` the step is written for ExecuTorch besides, in fp32.
 
     Raises:
         UsageError: the folder holds something that is no export.
         NoChampionError, ModelNotFoundError, ModelInvalidError: there is no such model.
         ExportUnsupportedError: a part of the model cannot be exported; which, it says.
+        ExporterMissingError: ExecuTorch is not installed.
         CatalogEmptyError, NothingToLearnError: int8 needs pictures and there are none.
     """
     folder = Path(to)
@@ -62,6 +65,8 @@ def export_model(uri: str, to: str, run: FlowRun, *, int8: bool = False) -> dict
         net = _network(registry.download(run.settings, version), version)
     part, fp32 = _exported(net, version)
     files = {FP32: fp32}
+    if pte:
+        files[PTE] = _program(part, version)
     manifest = _described(net, part, fp32, version)
     if int8:
         from tasks.export_int8 import to_int8
@@ -82,8 +87,8 @@ def export_model(uri: str, to: str, run: FlowRun, *, int8: bool = False) -> dict
     ]
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        (folder / INT8).unlink(missing_ok=True)
+        for name in (MANIFEST, FP32, INT8, PTE):
+            (folder / name).unlink(missing_ok=True)
         for name, blob in files.items():
             atomic_write_bytes(folder / name, blob)
         atomic_write_json(folder / MANIFEST, manifest)
@@ -170,6 +175,18 @@ def _exported(net: nn.Module, version: ModelVersion) -> tuple[Portable, bytes]:
     except ExportUnsupportedError as error:
         raise ExportUnsupportedError(
             f"{version.uri} cannot be exported: {error}", command=command
+        ) from error
+
+
+def _program(part: Portable, version: ModelVersion) -> bytes:
+    from tasks.export_pte import to_pte
+
+    try:
+        return to_pte(part)
+    except ExportUnsupportedError as error:
+        raise ExportUnsupportedError(
+            f"{version.uri} cannot be a .pte: {error}",
+            command=f"stillhouse export {version.uri} --to FOLDER",
         ) from error
 
 

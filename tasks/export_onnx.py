@@ -77,7 +77,7 @@ def to_onnx(part: Portable) -> bytes:
     example = part.example()
     free = {name: dict.fromkeys(axes, torch.export.Dim.AUTO) for name, axes in part.free.items()}
     shapes = tuple(free.get(name) for name in example) if free else None
-    with _quiet():
+    with quiet():
         try:
             program = torch.export.export(
                 part.module, tuple(example.values()), dynamic_shapes=shapes, strict=False
@@ -93,7 +93,7 @@ def to_onnx(part: Portable) -> bytes:
             )
         except Exception as error:
             # Torch's exporter and its parts have no error in common.
-            raise ExportUnsupportedError(_said(error)) from error
+            raise ExportUnsupportedError(exporters_word(error)) from error
     if made is None:  # pragma: no cover  it returns a program where it is asked for dynamo
         raise ExportUnsupportedError("The exporter returned nothing.")
     model = made.model_proto
@@ -163,7 +163,8 @@ def _strip(model: onnx.ModelProto) -> None:
         one.doc_string = ""
 
 
-def _said(error: Exception) -> str:
+def exporters_word(error: Exception) -> str:
+    """Return what an exporter cannot do, and where in our code that is, if it says."""
     place = _PLACE.search(str(error).replace(f"{_ROOT}/", ""))
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     reason = f"{type(error).__name__}: {first[:200]}"
@@ -174,7 +175,7 @@ def _said(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's talk to itself: it prints graphs and warns of its own deprecations."""
     logger = logging.getLogger("torch")
     before = logger.level

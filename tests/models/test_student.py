@@ -166,7 +166,7 @@ def test_without_a_teacher_two_looks_at_a_moment_are_drawn_together(
     wrong = untaught_loss(code, swapped, t_ns, 80_000_000, still)["total"]
     assert right.item() < wrong.item()
     blind = net.encode(dict(windows, mask_rgb=torch.zeros_like(windows["mask_rgb"])))
-    assert float(untaught_loss(blind, blind, t_ns, 80_000_000, still)["total"]) == 0
+    assert untaught_loss(blind, blind, t_ns, 80_000_000, still)["total"].item() == 0
 
 
 def test_it_is_saved_and_loaded_bit_by_bit(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from footage import moving
 from registered_distillers import register_distiller, tiny_distiller
 from registered_students import register_student
 
-from infra.errors import ExportUnsupportedError, UsageError
+from infra.errors import ExporterMissingError, ExportUnsupportedError, UsageError
 from infra.settings import Settings
 from models.depth import DepthConfig, DepthNet
 from models.portable import portable
@@ -25,6 +26,7 @@ from models.superresolution import SuperResolution, SuperResolutionConfig
 from tasks.export import compared, export_model
 from tasks.export_int8 import to_int8
 from tasks.export_onnx import PARITY, OnnxSteps, parity, shapes_of, to_onnx
+from tasks.export_pte import to_pte
 from tasks.mux import write_video
 from tasks.run_record import FlowRun
 
@@ -189,3 +191,24 @@ def test_the_example_says_what_the_student_says(exported: Path) -> None:
     found = np.stack([answer["embedding"][0] for _, answer in steps.stream(pictures(3))])
     assert found.shape == (5, 128)
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_a_program_for_phones_answers_as_torch_does_where_its_exporter_is(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """ExecuTorch's runtime is within 1e-4; without the extra the error says what to install."""
+    if find_spec("executorch") is None:
+        with pytest.raises(ExporterMissingError, match="executorch") as caught:
+            export_model.fn("student", str(tmp_path / "a"), FlowRun("export", settings), pte=True)
+        assert caught.value.command == "pip install 'stillhouse[executorch]'"
+        pytest.skip("the optional extra executorch is not installed: no program is made")
+    from executorch.runtime import Runtime
+
+    part = portable(trained(Student(TINY)))
+    assert part is not None
+    program = Runtime.get().load_program(to_pte(part))
+    example = list(part.example().values())
+    found = program.load_method("forward").execute(example)
+    with torch.inference_mode():
+        ours = part.module(*example)
+    assert max(float((a - b).abs().max()) for a, b in zip(found, ours, strict=True)) <= PARITY
