@@ -71,8 +71,8 @@ def student_picture(
 
 def _ranked(near: Floats) -> Floats:
     """Replace each row by its ranks, 0..1."""
-    ranks = near.argsort(axis=1).argsort(axis=1)
-    return ranks / max(1, near.shape[1] - 1)
+    ranks: Floats = near.argsort(axis=1).argsort(axis=1) / max(1, near.shape[1] - 1)
+    return ranks
 
 
 def _blank(height: int, columns: int = 4) -> Bytes:
