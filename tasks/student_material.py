@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from catalog import ids
 from infra import registry
-from infra.errors import ModelInvalidError, ModelNotFoundError
+from infra.errors import ModelInvalidError, ModelNotFoundError, NoChampionError
 from models.precision import precision_of
 from tasks.distiller_material import FITTED, JUDGED
 from tasks.distiller_presets import MODEL_NAME, PRESETS
@@ -67,7 +67,18 @@ def teacher_version(settings: Settings, uri: str | None) -> ModelVersion:
         UsageError, NoChampionError, ModelNotFoundError: see `registry.resolve`.
         ModelInvalidError: it is no distiller.
     """
-    version = registry.resolve(settings, uri or MODEL_NAME)
+    try:
+        version = registry.resolve(settings, uri or MODEL_NAME)
+    except NoChampionError as error:
+        newest = registry.newest(settings, MODEL_NAME)
+        command = f"stillhouse distill --model {MODEL_NAME}"
+        if newest is not None:
+            command = f"stillhouse distill --model student --teacher models:/{MODEL_NAME}/{newest}"
+        raise NoChampionError(
+            "A student learns from the champion distiller, and none has been promoted: promote "
+            "one, or name its teacher.",
+            command=command,
+        ) from error
     if version.name != MODEL_NAME:
         raise ModelInvalidError(
             f"{version.uri} is no distiller: it cannot teach.", command="stillhouse show models"
