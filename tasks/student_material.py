@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from catalog import ids
 from infra import registry
-from infra.errors import ModelInvalidError, ModelNotFoundError, NoChampionError
+from infra.errors import (
+    MissingBaselineError,
+    ModelInvalidError,
+    ModelNotFoundError,
+    NoChampionError,
+)
 from models.precision import precision_of
 from tasks.distiller_material import FITTED, JUDGED
 from tasks.distiller_presets import MODEL_NAME, PRESETS
@@ -58,6 +63,22 @@ def heldout_digest(windows: DistillerMaterial, preset: StudentPreset) -> str:
         *windows.clips,
         *source_parts("tasks.evaluate_student"),
     )
+
+
+def require_rig(windows: DistillerMaterial) -> None:
+    """Refuse what could only be found out after training.
+
+    Raises:
+        MissingBaselineError: no clip was seen by two cameras.
+    """
+    # Each is "clip/camera".
+    clips = [name.partition("/")[0] for name in (*windows.judged, *windows.clips)]
+    if len(set(clips)) == len(clips):
+        raise MissingBaselineError(
+            "No session has two cameras, and a student is judged by finding a moment through "
+            "another camera.",
+            command="stillhouse ingest FOLDER",
+        )
 
 
 def teacher_version(settings: Settings, uri: str | None) -> ModelVersion:

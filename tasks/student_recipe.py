@@ -29,6 +29,7 @@ from tasks.student_material import (
     StudentMaterial,
     heldout_digest,
     learned_from,
+    require_rig,
     teacher_of,
     teacher_version,
 )
@@ -67,10 +68,12 @@ class StudentRecipe:
             UnknownPresetError: no preset of that name.
             CatalogEmptyError, NothingToLearnError: nothing was ingested, or nothing extracted.
             SplitImpossibleError: no unrelated session to hold out.
+            MissingBaselineError: no session has two cameras, so nothing could be judged.
             NoChampionError, ModelNotFoundError: there is no such teacher.
         """
         chosen = student_preset_named(preset)
         windows = distiller_material(run)
+        require_rig(windows)
         version = teacher_version(run.settings, self.teacher)
         teacher = teacher_of(run.settings, version)
         judged = heldout_digest(windows, chosen)

@@ -19,11 +19,13 @@ from models import weights
 from models.student import Student
 from tasks import student_presets
 from tasks.distill import distill_model, plan_distill
+from tasks.distiller_material import distiller_material
 from tasks.recipes import taught_recipe
 from tasks.run_record import FlowRun
 from tasks.splits import TRAIN
 from tasks.student_evaluation import StudentEvaluation
 from tasks.student_gates import student_gates
+from tasks.student_material import require_rig
 from tasks.student_presets import PRESETS, StudentPreset
 from tasks.train_student import TrainedStudent, draw_pairs, train_student
 from tasks.views.current import view_versions
@@ -120,6 +122,16 @@ def test_two_looks_are_of_two_cameras_where_there_are() -> None:
         first, second = draw_pairs(mask, np.random.default_rng(seed))
         assert (int(first[0]), int(second[0])) == (1, 1)
         assert {int(first[1]), int(second[1])} == {0, 2}
+
+
+def test_without_a_rig_nothing_is_trained(road: Road) -> None:
+    """Clips of one camera each could not be judged: that is said before, not after."""
+    whole = distiller_material(FlowRun("distill", road.settings))
+    require_rig(whole)
+    seen = {name.partition("/")[0]: name for name in (*whole.clips, *whole.judged)}
+    single = dataclasses.replace(whole, clips=tuple(seen.values()), judged=())
+    with pytest.raises(MissingBaselineError, match="two cameras"):
+        require_rig(single)
 
 
 def home(road: Road, folder: Path) -> Settings:
