@@ -25,6 +25,7 @@ from tasks.recipe import DistillPlan
 from tasks.splits import TRAIN
 from tasks.student_evaluation import StudentEvaluation
 from tasks.student_gates import student_gates
+from tasks.student_judging import Judgement, judge_again
 from tasks.student_material import (
     StudentMaterial,
     heldout_digest,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from infra.registry import ModelVersion
-    from models.student import Student
     from tasks.recipe import Gate, Work
     from tasks.run_record import FlowRun
     from tasks.student_presets import StudentPreset
@@ -214,8 +214,8 @@ class StudentRecipe:
             own = student_preset_named(version.tags["preset"])
             seconds = recorded.cost["train_cpu_seconds"]
             material = StudentMaterial(windows, teacher)
-            work = _Judgement(str(folder), material, shape, own, seconds, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
+            work = Judgement(str(folder), material, shape, own, seconds, run.settings.cpus)
+            (text,) = stream(judge_again, work, run.settings)
             return self.read(text)
 
         return [evaluation(version) for version in versions]
@@ -238,64 +238,3 @@ class StudentRecipe:
     ) -> tuple[Gate, ...]:
         """Beat scratch and every baseline, be no worse than the champion, be small and fast."""
         return student_gates(challenger, champion)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """A model to be judged on windows of the preset `shape`; its `own` trains the control."""
-
-    folder: str
-    material: StudentMaterial
-    shape: StudentPreset
-    own: StudentPreset
-    seconds: float
-    threads: int
-
-
-def _judge(work: _Judgement) -> Iterator[str]:
-    """Judge a model; runs in a Ray task with every core to itself."""
-    import torch
-
-    from models import weights
-    from models.precision import precision_of
-    from models.student import Student
-    from tasks.code_model import load_distiller
-    from tasks.evaluate_student import evaluate_student
-
-    torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, Student):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a student.",
-            command="stillhouse show models",
-        )
-    source, teacher = work.material.windows.source, work.material.teacher
-    sets = judged_sets(source, work.shape)
-    evaluation = evaluate_student(
-        model,
-        _scratch(work),
-        load_distiller(Path(teacher.folder), teacher.uri),
-        sets.fit,
-        sets.heldout,
-        sets.later,
-        precision=precision_of(bf16=work.own.bf16),
-        teacher_precision=teacher.precision,
-    )
-    spent = {"train_cpu_seconds": work.seconds}
-    yield dataclasses.replace(evaluation, cost=evaluation.cost | spent).to_json()
-
-
-def _scratch(work: _Judgement) -> Student:
-    from tasks.train_student import TrainedStudent, train_student
-
-    *_, last = train_student(
-        work.material.windows.source,
-        TRAIN,
-        work.own,
-        teacher=None,
-        threads=work.threads,
-        seconds=work.seconds,
-    )
-    if not isinstance(last, TrainedStudent):  # pragma: no cover  the generator's contract
-        raise TypeError("training ended without a model")
-    return last.model()
