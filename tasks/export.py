@@ -102,7 +102,8 @@ def compared(
 ) -> dict[str, float | str | bool | int]:
     """Return how near int8 is to fp32 over streams of pictures, and how much faster.
 
-    `faster` is the ratio of the median CPU times of one step, taken in turns.
+    `less_their_mean` is the same of embeddings without what all of them share. `faster` is the
+    ratio of the median CPU times of one step, taken in turns.
     """
     import torch
 
@@ -110,11 +111,17 @@ def compared(
 
     ours, theirs = OnnxSteps(int8, part), OnnxSteps(fp32, part)
     first = part.outputs[0].name
-    near = [
-        part.likeness(torch.from_numpy(a[first]), torch.from_numpy(b[first]))
+    pairs = [
+        (torch.from_numpy(a[first]), torch.from_numpy(b[first]))
         for clip in clips
         for (_, a), (_, b) in zip(ours.stream(clip), theirs.stream(clip), strict=True)
     ]
+    near = [part.likeness(a, b) for a, b in pairs]
+    # What all embeddings share is near whatever int8 does to the rest.
+    apart = near
+    if pairs[0][0].ndim == 2:
+        middle = torch.cat([b for _, b in pairs]).mean(dim=0)
+        apart = [part.likeness(a - middle, b - middle) for a, b in pairs]
     given, _ = next(theirs.stream(clips[0]))
     times: dict[OnnxSteps, list[float]] = {ours: [], theirs: []}
     for _ in range(_WARM + _TIMED):
@@ -129,9 +136,10 @@ def compared(
         "measure": part.measure,
         "mean": round(fmean(near), 5),
         "worst": round(min(near), 5),
+        "less_their_mean": round(fmean(apart), 5),
         "goal": part.least,
         "faster": round(slow / fast, 2),
-        "within_goal": bool(fmean(near) >= part.least and fast < slow),
+        "within_goal": bool(min(fmean(near), fmean(apart)) >= part.least and fast < slow),
     }
 
 

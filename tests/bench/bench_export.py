@@ -182,6 +182,13 @@ def lost(source: WindowSource, part: Portable, fp32: bytes, int8: bytes) -> None
         f"5th percentile {np.percentile(near, 5):.5f}, worst {near.min():.5f} "
         f"(goal {GOAL_COSINE}: {met})"
     )
+    middle = ones.mean(axis=0)
+    a, b = ones - middle, others - middle
+    apart = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    print(
+        f"  less the mean of all, whose length is {np.linalg.norm(middle):.3f}: "
+        f"mean {apart.mean():.5f}, worst {apart.min():.5f}"
+    )
     gallery = Gallery.of(windows)
     if not gallery.asks.any():
         print("no held-out session of several cameras: retrieval is not judged")

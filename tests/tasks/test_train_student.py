@@ -20,6 +20,7 @@ from models.student import Student
 from tasks import student_presets
 from tasks.distill import distill_model, plan_distill
 from tasks.distiller_material import distiller_material
+from tasks.export import export_model
 from tasks.recipes import taught_recipe
 from tasks.run_record import FlowRun
 from tasks.splits import TRAIN
@@ -139,10 +140,11 @@ def home(road: Road, folder: Path) -> Settings:
     return Settings(home=folder, catalog_uri=road.settings.catalog, cpus=2)
 
 
-def test_it_is_registered_beside_its_teacher(
+@pytest.mark.long
+def test_it_is_registered_beside_its_teacher_and_exported(
     road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whose name and digest are in its key, parameters and tags; with control and gates."""
+    """Whose name and digest are in its key, parameters and tags; with control, gates and int8."""
     settings = home(road, tmp_path)
     tiny = StudentPreset("tiny", "ci", steps=4, window_steps=4, stride=1, batch=4, bf16=False)
     monkeypatch.setitem(student_presets.PRESETS, "tiny", tiny)
@@ -174,6 +176,12 @@ def test_it_is_registered_beside_its_teacher(
     assert "retrieval_over_scratch" in gates
     assert all(gate.passed for gate in recipe.trials(version, run))
     assert plan_distill.fn("tiny", run, "student").version == found["version"]
+    # Ranges of int8 are of the training sessions' pictures, what it loses of those held out.
+    made = export_model.fn(version.uri, str(tmp_path / "onnx"), run, int8=True)["manifest"]
+    assert made["teacher"] == f"models:/distiller/{one}"
+    assert {file["file"] for file in made["files"]} == {"fp32.onnx", "int8.onnx"}
+    assert made["int8"]["judged_pictures"] > 0
+    assert (made["ships"] == "int8.onnx") == made["int8"]["within_goal"]
 
 
 def test_only_a_distiller_teaches_and_only_students_learn(road: Road, tmp_path: Path) -> None:
