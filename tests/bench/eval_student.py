@@ -33,7 +33,7 @@ from tasks.code_model import load_distiller
 from tasks.distiller_presets import PRESETS as TEACHERS
 from tasks.evaluate_student import evaluate_student
 from tasks.gallery import Gallery
-from tasks.retrieval_scores import scores_of
+from tasks.retrieval_scores import CHANCE, scores_of
 from tasks.splits import TRAIN
 from tasks.student_evaluation import LEAST_GAP, SCRATCH, TEACHER, StudentEvaluation
 from tasks.student_presets import PRESETS
@@ -62,7 +62,7 @@ METHODS = {
     SINGLE_TEACHER: "rgb teacher",
     "pca": "pca",
     "single_view": "best view",
-    "chance": "chance",
+    CHANCE: "chance",
 }
 MEASURES = {"map": "mean average precision", "r_at_1": "recall at 1"}
 SAID = {"new_rig": "held-out rigs", "same_rig": "training rigs at a later time"}
@@ -210,6 +210,8 @@ def table(found: Sequence[StudentEvaluation], setting: Setting, measure: str) ->
         if method in means:
             share = (means[method] - means[SCRATCH]) / gap if gap >= LEAST_GAP else math.nan
             told = "no gap: the teacher has no lead" if math.isnan(share) else f"{share:+.0%}"
+            if means[TEACHER] <= means.get(CHANCE, math.nan):
+                told += "; the teacher is no better than chance, so this says nothing"
             lines.append(f"\n{METHODS[method]}, gap closed: {told}")
     return "\n".join(lines)
 
