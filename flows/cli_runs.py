@@ -116,9 +116,13 @@ def extract(
 def distill(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
-    model: Annotated[str, typer.Option(help="super-resolution, distiller, depth, manifold.")] = (
-        "super-resolution"
-    ),
+    model: Annotated[
+        str, typer.Option(help="super-resolution, distiller, depth, manifold or student.")
+    ] = "super-resolution",
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Of a student: models:/distiller/VERSION; the champion distiller."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Train nothing; register what MLflow was away for."),
@@ -130,7 +134,8 @@ def distill(
     The result stands beside its baselines, session by session, in MLflow. If MLflow goes away
     meanwhile, the trained model is kept in home until --resume or the same distill sends it. The
     distiller learns from features (extract first) and goes on from its checkpoint if it was killed.
-    The model depth learns from rendered scenes and is judged on others; it needs no archive.
+    The model depth learns from rendered scenes and is judged on others; it needs no archive. The
+    student learns from a distiller what that says of windows, by the pictures of one camera alone.
 
     Example: stillhouse distill --preset laptop
     """
@@ -139,7 +144,7 @@ def distill(
     from flows.demo_report import judged_text
     from flows.distill import distill as flow
 
-    found = flow(preset, console.home, model, resume=resume)
+    found = flow(preset, console.home, model, resume=resume, teacher=teacher)
     text = console.ledger("distill", found) + "\n" + judged_text(console, found)
     console.answer(found, as_json=as_json, text=text)
 

@@ -18,18 +18,20 @@ def distill(
     model: str = "super-resolution",
     *,
     resume: bool = False,
+    teacher: str | None = None,
 ) -> dict[str, Any]:
     """Make one model version as its recipe says, unless the registry has it already.
 
-    With `resume` nothing is trained: what was and could not be registered is registered.
+    With `resume` nothing is trained: what was and could not be registered is registered. A student
+    learns from `teacher`, a model of the registry (the champion distiller).
     """
     settings = load_settings(home)
-    parameters = {"preset": preset, "model": model, "resume": resume}
+    parameters = {"preset": preset, "model": model, "resume": resume, "teacher": teacher}
     with flow_record("distill", settings, parameters) as run:
         if resume:
             found = send_kept(run)
         else:
-            plan = plan_distill(preset, run, model)
+            plan = plan_distill(preset, run, model, teacher)
             if plan.version is None:
                 found = distill_model(plan, run)
             else:

@@ -107,6 +107,14 @@ class ModelArchitectureError(ModelInvalidError):
     """The model is of an architecture not known here: use the version that made it, or distill."""
 
 
+class ExportUnsupportedError(StillhouseError):
+    """Part of the model cannot be exported: export another, `stillhouse show models` lists them."""
+
+
+class ExporterMissingError(StillhouseError):
+    """What writes this format is not installed: install the optional extra `executorch`."""
+
+
 class TrackingUnavailableError(StillhouseError):
     """MLflow does not answer, or fails: start its server, then run what the message names."""
 

@@ -19,6 +19,7 @@ from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
 from models.manifold_encoder import ManifoldConfig, ManifoldEncoder
+from models.student import Student, StudentConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "depth": Architecture(DepthNet, DepthConfig, 1),
     "distiller": Architecture(Distiller, DistillerConfig, 1),
     "manifold": Architecture(ManifoldEncoder, ManifoldConfig, 1),
+    "student": Architecture(Student, StudentConfig, 1),
 }
 
 

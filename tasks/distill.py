@@ -24,7 +24,7 @@ from tasks.judging import recorded_evaluation
 from tasks.kept_results import forget, keep, kept_result, kept_results, plan_folder, plan_lock
 from tasks.presets import MODEL_NAME
 from tasks.recipe import DistillPlan, Work
-from tasks.recipes import make_model, recipe_named
+from tasks.recipes import make_model, recipe_named, taught_recipe
 from tasks.registration import KEY_TAG, log_and_register, run_tags, send
 
 if TYPE_CHECKING:
@@ -37,15 +37,21 @@ RECORD = 2
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def plan_distill(preset_name: str, run: FlowRun, model: str = MODEL_NAME) -> DistillPlan:
+def plan_distill(
+    preset_name: str, run: FlowRun, model: str = MODEL_NAME, teacher: str | None = None
+) -> DistillPlan:
     """Choose what to learn from and tell whether this model exists already.
+
+    `teacher` is how the registry names the one that a student learns from, if not the champion.
 
     Raises:
         UnknownModelError, UnknownPresetError: no model or preset of that name.
+        UsageError: a teacher is named for a model that has none.
         TrackingUnavailableError: MLflow does not answer.
         StillhouseError: what the recipe needs is not there.
     """
-    plan = recipe_named(model).plan(preset_name, run)
+    with tracking_errors(run.settings):
+        plan = taught_recipe(model, teacher).plan(preset_name, run)
     key = ids.digest("distill", str(RECORD), plan.key)
     with tracking_errors(run.settings):
         version = registry.find_version(run.settings, model, KEY_TAG, key)

@@ -97,7 +97,7 @@ def _not_judged(found: DistillerEvaluation) -> Iterator[str]:
         yield "No training rig was judged at a later time."
     if not any(setting == "new_rig" for setting, _ in judged):
         yield "No session was held out: nothing is known of rigs never seen."
-    elif ("new_rig", "view") not in judged and any(a == "target" for _, a in judged):
+    elif ("new_rig", "target") in judged and ("new_rig", "view") not in judged:
         what = [a for a in ("retrieval", "dropout") if ("new_rig", a) not in judged]
         yield (
             "No session of several cameras is held out: on rigs never seen "

@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.train_distiller import Alone, TrainedDistiller, train_distiller
+from tasks.train_distiller import TrainedDistiller, train_distiller
+from tasks.window_training import Alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -149,7 +149,8 @@ class Recipe(Protocol):
 
         Progress is `{"step": n}`; the result has `digest`, `evaluation` (JSON), `picture`,
         `parameters`, `train_seconds` and `losses`. It may have `curves` (a list of numbers by
-        name), `figures` (a number by name) and `threads`, which are logged too.
+        name), `figures` (a number by name) and `threads`, which are logged too, and `tags` (text by
+        name) that the run and the version carry.
         """
 
     def example(self) -> npt.NDArray[np.float32]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import UnknownModelError
+from infra.errors import UnknownModelError, UsageError
 from infra.usage import Usage
 from tasks.depth_recipe import DepthRecipe
 from tasks.distiller_recipe import DistillerRecipe
 from tasks.manifold_recipe import ManifoldRecipe
 from tasks.run_facts import training_facts
+from tasks.student_recipe import StudentRecipe
 from tasks.superresolution_recipe import SuperResolutionRecipe
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ RECIPES: dict[str, Recipe] = {
         DistillerRecipe(),
         DepthRecipe(),
         ManifoldRecipe(),
+        StudentRecipe(),
     )
 }
 
@@ -43,6 +45,24 @@ def recipe_named(name: str) -> Recipe:
             command="stillhouse distill --model super-resolution",
         )
     return RECIPES[name]
+
+
+def taught_recipe(name: str, teacher: str | None) -> Recipe:
+    """Return the recipe of a model that is to learn from a teacher of the registry.
+
+    Raises:
+        UnknownModelError: there is none of that name.
+        UsageError: a teacher is named, and this model has none.
+    """
+    recipe = recipe_named(name)
+    if teacher is None:
+        return recipe
+    if not isinstance(recipe, StudentRecipe):
+        raise UsageError(
+            f"The model {name!r} has no teacher; the student has.",
+            command=f"stillhouse distill --model student --teacher {teacher}",
+        )
+    return StudentRecipe(teacher=teacher)
 
 
 def make_model(work: Work) -> Iterator[dict[str, Any]]:

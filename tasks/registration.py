@@ -67,7 +67,9 @@ def log_and_register(settings: Settings, kept: KeptResult, tracked: registry.Run
     recipe, result = recipe_named(kept.model), kept.result
     evaluation = recipe.read(result["evaluation"])
     with kept_if_it_fails(settings, kept):
-        tracked.set_tags(result["facts"] | {"weights_digest": result["digest"]})
+        tracked.set_tags(
+            result["facts"] | {"weights_digest": result["digest"]} | result.get("tags", {})
+        )
         _log_curves(tracked, result)
         figures = {"parameters": float(result["parameters"])} | result.get("figures", {})
         tracked.log_metrics(
@@ -87,7 +89,8 @@ def log_and_register(settings: Settings, kept: KeptResult, tracked: registry.Run
                 "heldout_digest": kept.heldout_digest,
                 "weights_digest": result["digest"],
                 "preset": kept.preset,
-            },
+            }
+            | result.get("tags", {}),
         )
     forget(settings, kept.key)
     return version

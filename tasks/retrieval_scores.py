@@ -58,10 +58,15 @@ def retrieval_scores(
     methods["single_view"] = single_view(model, fit, gallery, precision)
     found = {name: gallery.search(*vectors) for name, vectors in methods.items()}
     found[CHANCE] = chance(gallery.right[asks], gallery.admitted[asks])
-    return [score for name, one in found.items() for score in _scores(gallery, name, one, setting)]
+    return [
+        score for name, one in found.items() for score in scores_of(gallery, name, one, setting)
+    ]
 
 
-def _scores(gallery: Gallery, method: str, found: Retrieval, setting: Setting) -> list[WindowScore]:
+def scores_of(
+    gallery: Gallery, method: str, found: Retrieval, setting: Setting
+) -> list[WindowScore]:
+    """Return a row for each query of a gallery that has an answer."""
     scores = []
     for row, item in enumerate(np.flatnonzero(gallery.asks)):
         if not np.isfinite(found.precision[row]):

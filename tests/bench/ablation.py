@@ -24,31 +24,23 @@ from ladder import (
     SETTINGS,
     Fold,
     Outcome,
-    Sessions,
     best_baselines,
     folds_of,
     table,
     verdict,
 )
-from window_source import made_home, window_source
+from window_source import fold_windows, made_home, sessions_of, window_source
 
-from catalog.query import run
 from infra.settings import load_settings
 from models.distiller_config import PRESETS as NETWORKS
 from tasks.distiller_presets import PRESETS
 from tasks.evaluate_distiller import evaluate_distiller
-from tasks.splits import HELDOUT, TRAIN
+from tasks.splits import TRAIN
 from tasks.train_distiller import TrainedDistiller, spec_of, train_distiller
 from tasks.window_score import MODEL
-from tasks.window_sets import judged_windows
-from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from catalog.snapshot import Snapshot
     from tasks.distiller_evaluation import DistillerEvaluation
-    from tasks.distiller_presets import DistillerPreset
     from tasks.window_sets import Window, WindowSource
 
 HOME = ".stillhouse-ablation"
@@ -60,14 +52,15 @@ def main() -> None:
     home = given.home or made_home(HOME)
     settings = load_settings(home)
     source = window_source(settings)
-    sessions = _sessions(source.snapshot)
+    sessions = sessions_of(source.snapshot)
     folds = folds_of(sessions)
     if given.folds:
         folds = [fold for fold in folds if fold.rig in given.folds]
     done = _held(given.json) if given.resume else []
     torch.set_num_threads(given.threads)
     for fold in folds:
-        windows = _windows(source, sessions, fold, PRESETS[given.preset], given.windows)
+        steps = PRESETS[given.preset].window_steps
+        windows = fold_windows(source, sessions, fold, steps, given.windows)
         for rung in given.rungs or RUNGS:
             if any((one.fold, one.rung) == (fold.rig, rung) for one in done):
                 continue
@@ -115,43 +108,6 @@ def _held(file: Path) -> list[Outcome]:
     if not file.exists():
         return []
     return [Outcome.from_dict(one) for one in json.loads(file.read_text())]
-
-
-def _sessions(snapshot: Snapshot) -> list[Sessions]:
-    found = run(
-        snapshot,
-        "select session_id, name, group_id, len(cameras) as cameras from current_sessions "
-        "order by name",
-    )
-    return [Sessions(**row) for row in found.to_pylist()]
-
-
-def _windows(
-    source: WindowSource,
-    sessions: Sequence[Sessions],
-    fold: Fold,
-    preset: DistillerPreset,
-    per_session: int,
-) -> tuple[list[Window], list[Window], list[Window]]:
-    """Return the windows that baselines are fitted on, of the held-out rig, and of later times.
-
-    The first are few, above all of rigs: they are fitted anew for each rung, at a cost of their
-    number cubed. All rungs have the same, as what is foreground is told by them too.
-    """
-    steps = preset.window_steps
-    spec = WindowSpec(steps=steps, stride=steps)
-    rigs = frozenset(s.session_id for s in sessions if s.cameras > 1)
-    several, single, known, new = (
-        dataclasses.replace(source, sessions=some)
-        for some in (fold.train & rigs, fold.train - rigs, fold.train, fold.heldout)
-    )
-    fit = judged_windows(several, spec, TRAIN, per_session=per_session, part="earlier")
-    fit += judged_windows(single, spec, TRAIN, per_session=1, part="earlier")
-    return (
-        fit,
-        judged_windows(new, spec, HELDOUT, per_session=per_session),
-        judged_windows(known, spec, TRAIN, per_session=per_session, part="later"),
-    )
 
 
 def climb(

@@ -185,6 +185,25 @@ def test_promotion_names_the_gates_that_refuse_and_goes_back(
     assert stillhouse(settings.home, "promote", "depth", "--rollback").code == 1
 
 
+def test_an_export_is_a_manifest_in_json(stillhouse: Command, road: Road, tmp_path: Path) -> None:
+    """Its files and ports stand beside the ledger; a model that is not there is said."""
+    folder = tmp_path / "onnx"
+    ran = stillhouse(
+        road.home, "export", "models:/super-resolution/1", "--to", str(folder), "--json"
+    )
+    assert ran.code == 0, ran.err
+    found = ran.json
+    assert set(found) == LEDGER | {"folder", "manifest"}
+    assert found["inputs"] == found["done"] == 1
+    manifest = found["manifest"]
+    assert manifest == json.loads((folder / "manifest.json").read_text())
+    assert [one["file"] for one in manifest["files"]] == ["fp32.onnx"]
+    assert manifest["int8"] is None
+    ran = stillhouse(road.home, "export", "models:/student/7", "--to", str(folder), "--json")
+    assert ran.code == 1
+    assert ran.json["error"] == "ModelNotFoundError"
+
+
 def test_a_selection_that_matches_nothing_is_refused(stillhouse: Command, road: Road) -> None:
     """An empty selection is a mistake, not a success."""
     select = "select clip_id from current_clips where false"
