@@ -87,8 +87,9 @@ def test_show_shows_everything_there_is(stillhouse: Command, road: Road, what: s
     """Every table and the models can be looked at, in JSON too."""
     ran = stillhouse(road.home, "show", *([what] if what else []), "--json")
     assert ran.code == 0
-    # This archive has no copies, no manifest gave it labels, and no distiller has been trained.
-    none = ("duplicates", "labels", "codes", "code_versions")
+    # This archive has no copies, no manifest gave it labels, no distiller has been trained, and
+    # nothing was judged under damage.
+    none = ("duplicates", "labels", "codes", "code_versions", "robustness")
     assert bool(ran.json["rows"]) == (what not in none)
     assert all(len(row) == len(ran.json["columns"]) for row in ran.json["rows"])
 
