@@ -65,8 +65,7 @@ class Corruption:
         """
         if severity not in SEVERITIES:
             raise UnknownCorruptionError(
-                f"There is no severity {severity}; there are {', '.join(map(str, SEVERITIES))}, "
-                "and 0 for no damage.",
+                f"There is no severity {severity}; there are {', '.join(map(str, SEVERITIES))}.",
                 command="stillhouse evaluate --robustness core",
             )
         return self.levels[severity - 1]
@@ -93,7 +92,9 @@ CORRUPTIONS: dict[str, Corruption] = {
         Corruption("brightness", "light", (0.1, 0.2, 0.3, 0.4, 0.5), "of white", light.brightness),
         Corruption("contrast", "light", (0.75, 0.5, 0.4, 0.3, 0.15), "kept", light.contrast),
         Corruption("saturation", "light", (0.7, 0.5, 0.3, 0.15, 0.0), "kept", light.saturation),
-        Corruption("low_light", "light", (0.4, 0.25, 0.15, 0.08, 0.04), "of light", light.low_light),
+        Corruption(
+            "low_light", "light", (0.4, 0.25, 0.15, 0.08, 0.04), "of light", light.low_light
+        ),
         Corruption("fog", "light", (0.3, 0.45, 0.6, 0.7, 0.8), "of fog", light.fog),
         Corruption("colour_cast", "light", (0.1, 0.2, 0.3, 0.4, 0.5), "of gain", light.colour_cast),
         Corruption("rotation", "geometry", (2, 5, 10, 15, 25), "degrees", geometry.rotation, "one"),

@@ -26,6 +26,7 @@ from tasks.window_tensors import read_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 

@@ -1,6 +1,6 @@
 """The cells of robustness: one corruption at one severity, and what was scored in it.
 
-Pure, and without torch. `robust_codes.py` and `robust_pictures.py` fill them.
+Pure, and without torch. `robustness_codes.py` and `robustness_clips.py` fill them.
 """
 
 from __future__ import annotations
@@ -104,20 +104,18 @@ Piece = tuple[str, int, str, int]  # clip, first step, camera, cameras given
 class Scores:
     """Scores by application, session and method, piece by piece; and why there are none."""
 
-    found: dict[Key, dict[Piece, float]] = field(default_factory=lambda: defaultdict(dict), init=False)
+    found: dict[Key, dict[Piece, float]] = field(
+        default_factory=lambda: defaultdict(dict), init=False
+    )
     absent: Mapping[str, str] = field(default_factory=dict)
 
-    def add(
-        self, application: str, session: str, method: str, piece: Piece, value: float
-    ) -> None:
+    def add(self, application: str, session: str, method: str, piece: Piece, value: float) -> None:
         """Take a score; one that is not a number is not counted."""
         if not math.isnan(value):
             self.found[application, session, method][piece] = value
 
 
-def rows_of(
-    damaged: Scores, undamaged: Scores, names: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def rows_of(damaged: Scores, undamaged: Scores, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return rows of the table: means over the pieces that both were scored on.
 
     `names` are what people call sessions. An application without any score has one row that says

@@ -50,9 +50,7 @@ def bit_errors(frames: Pixels, level: float, footage: Footage) -> Damaged:
     return _coded(frames, "libx264", CLEAN_CRF, footage, flips=level)
 
 
-def _coded(
-    frames: Pixels, codec: str, crf: float, footage: Footage, flips: float = 0.0
-) -> Damaged:
+def _coded(frames: Pixels, codec: str, crf: float, footage: Footage, flips: float = 0.0) -> Damaged:
     count, height, width = frames.shape[:3]
     # Chroma is halved: an odd side gets its last line twice, and loses it again.
     whole = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

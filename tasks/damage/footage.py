@@ -41,9 +41,7 @@ class Footage:
 
     def of_frame(self, k: int, purpose: str) -> np.random.Generator:
         """Return the chance of the k-th frame here."""
-        return np.random.default_rng(
-            _seed(self.recording, self.camera, self.numbers[k], purpose)
-        )
+        return np.random.default_rng(_seed(self.recording, self.camera, self.numbers[k], purpose))
 
 
 def _seed(*parts: str | int) -> int:

@@ -14,8 +14,8 @@ from models.precision import precision_of
 from tasks.corruptions import corruption_named
 from tasks.damaged_windows import READ, ROOM, Eyes, Undamaged, stretches, why_not
 from tasks.distiller_material import judged_side
-from tasks.robust_scorers import ActionScorer, DropScorer, PictureScorer, SearchScorer
 from tasks.robustness_cells import Scores, rows_of
+from tasks.robustness_scorers import ActionScorer, DropScorer, PictureScorer, SearchScorer
 from tasks.splits import HELDOUT, TRAIN
 from tasks.window_sets import judged_windows
 from tasks.windows import WindowSpec
