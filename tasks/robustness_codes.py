@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.errors import MissingBaselineError
 from models.precision import precision_of
 from tasks.corruptions import corruption_named
 from tasks.damaged_windows import READ, ROOM, Eyes, Undamaged, stretches, why_not
@@ -51,7 +52,7 @@ class CodeCells:
         """Read windows and weights, fit the baselines.
 
         Raises:
-            ValueError: no training window has a picture.
+            MissingBaselineError: no training window has a picture.
             ModelInvalidError: the model's files are damaged.
         """
         import torch
@@ -75,6 +76,8 @@ class CodeCells:
             per_session=work.fitted_per_session,
             part="earlier",
         )
+        if not any(bool(window.tensors["mask_rgb"].any()) for window in fit):
+            raise MissingBaselineError("There are no training windows to fit baselines on.")
         self._names = {window.session_id: window.session_name for window in held}
         eyes = Eyes.load(None if work.assets is None else Path(work.assets))
         self._clean = Undamaged(list(stretches(held, steps)), eyes)

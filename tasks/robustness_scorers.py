@@ -6,6 +6,7 @@ been made, the moment that should have been found. A peer is given the same dama
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from dataclasses import replace
 from statistics import fmean
@@ -26,6 +27,7 @@ from tasks.gallery import Gallery
 from tasks.picture_scores import CodedWindow, PictureJudge, Truth, as_tensor, distinct_views
 from tasks.retrieval_baselines import pixels
 from tasks.retrieval_scores import CHANCE
+from tasks.window_baselines import NEIGHBOURS
 from tasks.window_features import PcaOfWindows
 from tasks.window_pictures import WindowPictures, backgrounds, judged_steps
 from tasks.window_score import MODEL
@@ -110,7 +112,12 @@ class PictureScorer:
                     scores.add(application, window.session_id, method, piece, value)
 
             if camera in lit:
-                made = self._judge.target.made(shown, camera, at)
+                with warnings.catch_warnings():
+                    # Of a camera that lost all frames but one there are no neighbours to take the
+                    # median of; that peer is not counted here.
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    made = self._judge.target.made(shown, camera, at)
+                made.pop(NEIGHBOURS)
                 add("target", coded.pictures(whole, place, at), made)
             others = [one for one in view if one != camera and one in lit]
             if others and camera in view:
