@@ -142,7 +142,8 @@ class Robustness:
     def no_harm_rate(self, application: str, group: str = EVERY, *, session: str = "") -> float:
         """Return the share of cells in which the model loses at most .05 dB against its peer."""
         found = self.differences(application, group, peer=PEERS[application], session=session)
-        return fmean(float(x >= -HARM_DB) for x in found) if found else math.nan
+        # A hair's breadth more: 19.95 - 20 is not quite -.05.
+        return fmean(float(x >= -HARM_DB - 1e-9) for x in found) if found else math.nan
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row an application, group and session; all sessions first ("")."""
