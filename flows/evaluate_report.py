@@ -102,7 +102,7 @@ def _cells(console: Console, found: Mapping[str, Any], application: str) -> str:
         table.append(
             (
                 kind[0],
-                WHOSE[kind[1]],
+                "some cameras" if kind[0] == "view_drop" else WHOSE[kind[1]],
                 *("-" if one is None else f"{one['value']:.{digits}f}" for one in ours),
                 *(_signed(x, digits) for x in (*lost, *over)),
             )

@@ -30,6 +30,7 @@ WORSE, BETTER = (214, 69, 40), (38, 120, 150)
 # The difference at which a colour is full.
 FULL_DB, FULL_SHARE = 3.0, 0.2
 UNITS = {"fg_psnr": "foreground PSNR, dB", "psnr_y": "luma PSNR, dB", "map": "mAP", "top1": "top-1"}
+WHOSE = {"one": "one camera", "all": "all", "view": "rgb alone"}
 _FONT, _LINE = cv2.FONT_HERSHEY_SIMPLEX, cv2.LINE_AA
 
 
@@ -78,7 +79,7 @@ def _label(canvas: Pixels, model: str, kind: Kind, top: int) -> None:
     name, scope = kind
     colour = GREY if is_trained(name, model) else INK
     _write(canvas, name.replace("_", " "), MARGIN, top + CELL_H // 2 + 5, colour, 0.42)
-    whose = {"one": "one camera", "all": "all", "view": "rgb alone"}[scope]
+    whose = "some cameras" if name == "view_drop" else WHOSE[scope]
     _write(canvas, whose, MARGIN + 104, top + CELL_H // 2 + 5, GREY, 0.36)
 
 
