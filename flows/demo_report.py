@@ -137,7 +137,7 @@ def gates_text(console: Console, found: Mapping[str, Any]) -> str:
 
 def _verdict(gate: Mapping[str, Any]) -> str:
     if gate["passed"]:
-        return "-" if gate["value"] is None else "passed"
+        return "not measured" if gate["value"] is None else "passed"
     return "FAILED"
 
 

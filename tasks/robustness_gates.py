@@ -1,7 +1,7 @@
 """Gates of robustness: what a version that was judged under damage must show before it serves.
 
 Reads the table `robustness`; moves nothing. A version that was not judged passes, and its gate says
-so: value none, "not measured". Judging takes minutes, and promotion does not wait for it.
+so: value none, read as "not measured". Judging takes minutes, and promotion does not wait for it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _core(version: ModelVersion, run: FlowRun) -> Robustness | str:
     chosen = [row for row in rows if row["cell_id"] in wanted]
     there = len({row["cell_id"] for row in chosen})
     if there < len(wanted):
-        return f"{there} of {len(wanted)} core cells"
+        return f"{there} of {len(wanted)} cells"
     return Robustness(version.name, chosen)
 
 
@@ -82,7 +82,7 @@ def robustness_gates(ours: Robustness, champion: Robustness | str | None) -> tup
             gates.append(Gate.of(name, value, "at least", MIN_NO_HARM, said=said))
         over = f"{name}_over_champion"
         if isinstance(champion, str):
-            gates.append(_unmeasured(over, f"of the champion {champion}"))
+            gates.append(_unmeasured(over, f"of the champion: {champion}"))
         elif champion is None:
             gates.append(Gate.of(over, 0.0, "at least", 0.0, said="there is no champion"))
         else:
@@ -97,4 +97,4 @@ def _value(found: Robustness, application: str) -> float:
 
 
 def _unmeasured(name: str, said: str) -> Gate:
-    return replace(Gate.of(name, None, "at least", 0.0, said=f"not measured; {said}"), passed=True)
+    return replace(Gate.of(name, None, "at least", 0.0, said=said), passed=True)

@@ -113,7 +113,7 @@ def test_another_number_of_windows_is_another_result(homes: list[Settings]) -> N
     version = registry.version_info(settings, DISTILLER, 1)
     (gate,) = robustness_trials([version], FlowRun("promote", settings))
     assert (gate.name, gate.passed, gate.value) == ("robust", True, None)
-    assert gate.said.startswith("not measured; 0 of 27 core cells: stillhouse evaluate --model")
+    assert gate.said.startswith("0 of 27 cells: stillhouse evaluate --model distiller")
 
 
 def test_super_resolution_is_judged_against_the_cubic(road: Road, tmp_path: Path) -> None:

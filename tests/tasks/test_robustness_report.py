@@ -153,13 +153,13 @@ def test_a_version_must_be_above_its_floor_and_no_worse_than_the_champion() -> N
 
 
 def test_a_gate_that_was_not_measured_passes_and_says_so() -> None:
-    """Its value is none, its sentence begins with it, its tag does not read "passed"."""
+    """Its value is none, its sentence says why, and its tag does not read "passed"."""
     ours = Robustness("distiller", rows("retrieval", SCORES))
-    found = {gate.name: gate for gate in robustness_gates(ours, "3 of 27 core cells")}
+    found = {gate.name: gate for gate in robustness_gates(ours, "3 of 27 cells")}
     gate = found["robust_retrieval_mpc_over_champion"]
     assert gate.passed
     assert gate.value is None
-    assert gate.said.startswith("not measured; of the champion 3 of 27")
+    assert gate.said == "of the champion: 3 of 27 cells"
     assert _brief(gate.to_dict()) == "none 0 not measured"
     assert _brief(Gate.of("x", None, "above", 0.0).to_dict()) == "none 0 failed"
 
