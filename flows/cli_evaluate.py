@@ -47,20 +47,20 @@ def evaluate(
     """
     console: Console = context.obj
     settings = console.settings(runs=True)
-    from flows.evaluate_report import evaluation_text, names_of, numbers_of, require_asked
+    from flows.evaluate_report import Asked, evaluation_text, names_of, numbers_of, require_asked
 
-    asked = {
+    asked: Asked = {
         "robustness": robustness,
         "corruptions": names_of(corruptions),
         "severities": numbers_of(severities),
         "windows": windows,
     }
     # Before a flow is started, which takes 7 s.
-    require_asked(**asked)
+    require_asked(asked)
     if dry_run:
         from flows.evaluate import evaluate_plan
 
-        plan = evaluate_plan(settings, model, version, **asked)
+        plan = evaluate_plan(settings, model, version, asked)
         rows = [(name.replace("_", " "), value) for name, value in plan.items()][1:]
         text = console.table("evaluate would, nothing done yet", ("what", "how much"), rows)
         console.answer(plan, as_json=as_json, text=text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from flows.evaluate_report import require_asked
+from flows.evaluate_report import Asked, require_asked
 from infra.errors import UsageError
 from infra.settings import load_settings
 from tasks.evaluate_version import judge_version
@@ -36,7 +36,13 @@ def evaluate(
     Raises:
         UsageError, UnknownCorruptionError: there is no such thing to ask for.
     """
-    require_asked(robustness, corruptions, severities, windows)
+    asked: Asked = {
+        "robustness": robustness,
+        "corruptions": corruptions,
+        "severities": severities,
+        "windows": windows,
+    }
+    require_asked(asked)
     settings = load_settings(home)
     parameters = {"model": model, "version": version, "robustness": robustness}
     with flow_record("evaluate", settings, parameters) as run:
@@ -58,14 +64,7 @@ def evaluate(
 
 
 def evaluate_plan(
-    settings: Settings,
-    model: str,
-    version: int | None,
-    *,
-    robustness: str | None,
-    corruptions: Sequence[str],
-    severities: Sequence[int],
-    windows: int | None,
+    settings: Settings, model: str, version: int | None, asked: Asked
 ) -> dict[str, Any]:
     """Return how many cells there are and how many would be judged; nothing is.
 
@@ -73,8 +72,9 @@ def evaluate_plan(
         UsageError, UnknownCorruptionError: there is no such thing to ask for.
         ModelNotFoundError: no such model or version.
     """
-    require_asked(robustness, corruptions, severities, windows)
-    if robustness is None:
+    require_asked(asked)
+    level = asked["robustness"]
+    if level is None:
         raise UsageError(
             "Without --robustness there are no cells to count.",
             command=f"stillhouse evaluate --model {model}",
@@ -82,11 +82,11 @@ def evaluate_plan(
     plan = plan_robustness.fn(
         model,
         version,
-        robustness,
+        level,
         FlowRun("evaluate", settings),
-        corruptions=corruptions,
-        severities=severities,
-        windows=windows,
+        corruptions=asked["corruptions"],
+        severities=asked["severities"],
+        windows=asked["windows"],
     )
     return {
         "dry_run": True,

@@ -5,7 +5,7 @@ Writes nothing; returns text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from infra.errors import UsageError
 from tasks.robustness_cells import cells_of
@@ -20,6 +20,15 @@ UNITS |= {"map": "mean average precision", "top1": "top-1"}
 WHOSE = {"one": "one camera", "all": "all", "view": "rgb alone"}
 ACCURATE = ("undamaged", "mPC", "rPC", "worst loss", "peer's mPC")
 DECIBELS = ("undamaged", "mean loss", "worst loss", "over peer", "worst over peer", "no harm")
+
+
+class Asked(TypedDict):
+    """What is asked of robustness: which set, and which part of it."""
+
+    robustness: str | None
+    corruptions: Sequence[str]
+    severities: Sequence[int]
+    windows: int | None
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -42,21 +51,17 @@ def numbers_of(text: str) -> tuple[int, ...]:
     return tuple(map(int, names))
 
 
-def require_asked(
-    robustness: str | None,
-    corruptions: Sequence[str],
-    severities: Sequence[int],
-    windows: int | None,
-) -> None:
+def require_asked(asked: Asked) -> None:
     """Refuse what there is not, before anything is started.
 
     Raises:
         UsageError: no such set, or something is chosen of none.
         UnknownCorruptionError: no such corruption or severity.
     """
-    if robustness is not None:
-        cells_of(robustness, corruptions, severities)
-    elif corruptions or severities or windows:
+    corruptions, severities = asked["corruptions"], asked["severities"]
+    if asked["robustness"] is not None:
+        cells_of(asked["robustness"], corruptions, severities)
+    elif corruptions or severities or asked["windows"]:
         raise UsageError(
             "Corruptions, severities and windows are chosen for --robustness.",
             command="stillhouse evaluate --robustness core",

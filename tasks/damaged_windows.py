@@ -142,7 +142,8 @@ def damaged_where_usable(
 def seen(rgb: Pixels, usable: Bools, eyes: Eyes, late: int, steps: int) -> Part:
     """Compute the views of `steps` steps from step `late` on: tensors (T, ...) and masks (T,)."""
     # One step more, because flow needs the next picture.
-    small, present = (x[late : late + steps + 1] for x in (rgb, usable))
+    read = slice(late, late + steps + 1)
+    small, present = rgb[read], usable[read]
     clip = DecodedClip(
         times_ns=np.arange(len(small), dtype=np.int64),
         present=present,

@@ -255,7 +255,8 @@ class ActionScorer:
 
     def _code(self, window: Window) -> Floats:
         every = np.ones((1, len(window.cameras)), bool)
-        return camera_codes(self._model, own_tensors(window), every, self._precision)[0]
+        codes = camera_codes(self._model, own_tensors(window), every, self._precision)
+        return np.asarray(codes[0])
 
     def score(self, scores: Scores, damaged: Windows) -> None:
         """Add 1 for each window that is called what it is called, 0 for each that is not."""

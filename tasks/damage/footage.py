@@ -63,4 +63,4 @@ def to_light(frames: Pixels) -> Floats:
 
 def to_bytes(light: npt.NDArray[np.floating]) -> Pixels:
     """Return about 0..1 as bytes, clipped and rounded."""
-    return np.rint(light.clip(0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(light.clip(0, 1) * 255), np.uint8)

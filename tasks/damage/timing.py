@@ -51,7 +51,7 @@ def held(damaged: Damaged) -> Pixels:
     if not len(at):
         return damaged.frames
     last = np.searchsorted(at, np.arange(len(damaged.frames)), side="right") - 1
-    return damaged.frames[at[last.clip(0)]]
+    return np.asarray(damaged.frames[at[last.clip(0)]])
 
 
 def _holding(frames: Pixels, shown: list[int], footage: Footage) -> Damaged:

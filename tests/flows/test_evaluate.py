@@ -106,8 +106,8 @@ def test_another_number_of_windows_is_another_result(homes: list[Settings]) -> N
     settings = homes[0]
     judged(settings, 1)
     asked = {"robustness": "core", **ASKED}
-    same = evaluate_plan(settings, DISTILLER, None, windows=2, **asked)
-    other = evaluate_plan(settings, DISTILLER, None, windows=None, **asked)
+    same = evaluate_plan(settings, DISTILLER, None, {**asked, "windows": 2})
+    other = evaluate_plan(settings, DISTILLER, None, {**asked, "windows": None})
     assert (same["cells"], same["cells_to_judge"]) == (6, 0)
     assert (other["cells"], other["cells_to_judge"]) == (6, 6)
     version = registry.version_info(settings, DISTILLER, 1)
