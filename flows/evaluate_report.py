@@ -96,6 +96,7 @@ def _cells(console: Console, found: Mapping[str, Any], application: str) -> str:
     peer = _peer(found, application)
     cells = {(row["corruption"], row["scope"], row["severity"], row["method"]): row for row in rows}
     severities = sorted({row["severity"] for row in rows})
+    types = {row["corruption"]: row["types"] for row in rows}
     kinds = dict.fromkeys((row["corruption"], row["scope"]) for row in rows)
     digits = 2 if rows[0]["measure"] in ("fg_psnr", "psnr_y") else 3
     table = []
@@ -107,6 +108,7 @@ def _cells(console: Console, found: Mapping[str, Any], application: str) -> str:
         table.append(
             (
                 kind[0],
+                types[kind[0]],
                 "some cameras" if kind[0] == "view_drop" else WHOSE[kind[1]],
                 *("-" if one is None else f"{one['value']:.{digits}f}" for one in ours),
                 *(_signed(x, digits) for x in (*lost, *over)),
@@ -119,12 +121,13 @@ def _cells(console: Console, found: Mapping[str, Any], application: str) -> str:
     )
     columns = (
         "corruption",
+        "type",
         "of",
         *(f"at {s}" for s in severities),
         *(f"lost {s}" for s in severities),
         *(f"over {s}" for s in severities),
     )
-    return console.table(title, columns, table, numbers=columns[2:])
+    return console.table(title, columns, table, numbers=columns[3:])
 
 
 def _summary(console: Console, found: Mapping[str, Any], application: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -20,10 +21,11 @@ from infra.errors import ModelNotFoundError
 from infra.observability import log_facts, progress
 from infra.past_runs import past_run, tracking_errors
 from infra.ray_cluster import Finished, connect, map_batches
+from tasks.corruptions import CORRUPTIONS, is_trained
 from tasks.robustness_cells import cells_of
 from tasks.robustness_picture import robustness_picture
 from tasks.robustness_protocols import protocol_of
-from tasks.robustness_report import Robustness
+from tasks.robustness_report import HELD_OUT, TRAINED, Robustness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 FOLDER = "robustness"
+CELL_COLUMNS = ("application", "corruption", "scope", "severity", "method", "measure")
 
 
 @dataclass(frozen=True)
@@ -193,18 +196,31 @@ def tell_robustness(plan: RobustnessPlan, run: FlowRun) -> dict[str, Any]:
 
 
 def cell_table(found: Robustness) -> list[dict[str, Any]]:
-    """Return one row a corruption, scope, severity, application and method: means over sessions."""
+    """Return one row a corruption, scope, severity, application and method: means over sessions.
+
+    Corruptions that training never saw come first.
+    """
     table: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in found.scored:
-        key = tuple(row[name] for name in ("application", "corruption", "scope", "severity"))
-        table.setdefault((*key, row["method"], row["measure"]), []).append(dict(row))
-    names = ("application", "corruption", "scope", "severity", "method", "measure")
-    return [
-        dict(zip(names, key, strict=True))
+        key = tuple(row[name] for name in CELL_COLUMNS)
+        table.setdefault(key, []).append(dict(row))
+    order = {name: k for k, name in enumerate(CORRUPTIONS)}
+    cells = [
+        dict(zip(CELL_COLUMNS, key, strict=True))
         | {
-            "value": sum(row["value"] for row in rows) / len(rows),
-            "undamaged": sum(row["undamaged"] for row in rows) / len(rows),
+            "types": TRAINED if is_trained(key[1], found.model) else HELD_OUT,
+            "value": fmean(row["value"] for row in rows),
+            "undamaged": fmean(row["undamaged"] for row in rows),
             "sessions": len(rows),
         }
         for key, rows in table.items()
     ]
+    return sorted(
+        cells,
+        key=lambda cell: (
+            found.applications.index(cell["application"]),
+            cell["types"],
+            order[cell["corruption"]],
+            *(cell[name] for name in CELL_COLUMNS[2:]),
+        ),
+    )
