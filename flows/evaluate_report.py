@@ -169,7 +169,11 @@ def _minus(
 
 
 def _signed(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:+.{digits}f}"
+    if value is None:
+        return "-"
+    # Nothing is neither more nor less.
+    shown = round(value, digits)
+    return f"{shown:+.{digits}f}" if shown else f"{0:.{digits}f}"
 
 
 def _plain(value: float | None, digits: int) -> str:

@@ -27,8 +27,8 @@ CELL_W, CELL_H, LABEL, MARGIN, GAP, PANEL_GAP = 58, 26, 190, 16, 2, 26
 HEADER, FOOTER, FAMILY_GAP = 74, 44, 8
 PAPER, INK, GREY, BLANK = (250, 250, 248), (32, 34, 38), (120, 124, 130), (232, 232, 228)
 WORSE, BETTER = (214, 69, 40), (38, 120, 150)
-# The difference at which a colour is full.
-FULL_DB, FULL_SHARE = 3.0, 0.2
+# A colour is full at the largest difference of its map, but not below these: .1 dB is no harm.
+LEAST_DB, LEAST_SHARE = 0.5, 0.05
 UNITS = {"fg_psnr": "foreground PSNR, dB", "psnr_y": "luma PSNR, dB", "map": "mAP", "top1": "top-1"}
 WHOSE = {"one": "one camera", "all": "all", "view": "rgb alone"}
 _FONT, _LINE = cv2.FONT_HERSHEY_SIMPLEX, cv2.LINE_AA
@@ -55,21 +55,21 @@ def robustness_picture(found: Robustness, application: str, title: str) -> Pixel
     _write(canvas, f"{title}, {application}: {unit}", MARGIN, 22, INK, 0.5)
     lefts = (MARGIN + LABEL, MARGIN + LABEL + panel + PANEL_GAP)
     peer = PEERS[application]
-    for left, name in zip(lefts, ("to undamaged", f"to {peer}, both damaged"), strict=True):
+    least = LEAST_SHARE if application in ACCURACIES else LEAST_DB
+    for left, name, differences in (
+        (lefts[0], "to undamaged", _differences(found, application, "")),
+        (lefts[1], f"to {peer}, both damaged", _differences(found, application, peer)),
+    ):
         _write(canvas, name, left, 46, INK, 0.4)
         for k, severity in enumerate(severities):
-            _centred(
-                canvas, str(severity), left + k * (CELL_W + GAP), HEADER - 20, CELL_W, 14, GREY
-            )
+            place = left + k * (CELL_W + GAP)
+            _centred(canvas, str(severity), place, HEADER - 20, CELL_W, 14, GREY)
+        full = max([least, *(abs(x) for row in differences for x in row if not math.isnan(x))])
+        for row, top in zip(differences, tops, strict=True):
+            for k, value in enumerate(row):
+                _cell(canvas, (left + k * (CELL_W + GAP), top), value, full)
     for kind, top in zip(kinds, tops, strict=True):
         _label(canvas, found.model, kind, top)
-        for k, severity in enumerate(severities):
-            ours = found.value(application, kind, severity)
-            before = found.value(application, kind, severity, column="undamaged")
-            theirs = found.value(application, kind, severity, peer)
-            for left, other in zip(lefts, (before, theirs), strict=True):
-                at = (left + k * (CELL_W + GAP), top)
-                _cell(canvas, at, ours - other, accuracy=application in ACCURACIES)
     below = "grey names: seen in training, by this or another name.   severity 1 least, 5 most"
     _write(canvas, below, MARGIN, height - 16, GREY, 0.38)
     return canvas
@@ -83,18 +83,36 @@ def _label(canvas: Pixels, model: str, kind: Kind, top: int) -> None:
     _write(canvas, whose, MARGIN + 104, top + CELL_H // 2 + 5, GREY, 0.36)
 
 
-def _cell(canvas: Pixels, at: tuple[int, int], value: float, *, accuracy: bool) -> None:
+def _differences(found: Robustness, application: str, peer: str) -> list[list[float]]:
+    """Return the model minus its peer, or minus its undamaged self: a row a corruption."""
+    rows = []
+    for kind in found.kinds(application):
+        row = []
+        for severity in found.severities(application):
+            other = (
+                found.value(application, kind, severity, peer)
+                if peer
+                else found.value(application, kind, severity, column="undamaged")
+            )
+            row.append(found.value(application, kind, severity) - other)
+        rows.append(row)
+    return rows
+
+
+def _cell(canvas: Pixels, at: tuple[int, int], value: float, full: float) -> None:
     left, top = at
     box = canvas[top : top + CELL_H, left : left + CELL_W]
     if math.isnan(value):
         box[:] = BLANK
         _centred(canvas, "-", left, top, CELL_W, CELL_H, GREY)
         return
-    strength = min(1.0, abs(value) / (FULL_SHARE if accuracy else FULL_DB))
+    strength = abs(value) / full
     end = np.array(BETTER if value > 0 else WORSE)
     ground = np.array((240, 240, 236)) * (1 - strength) + end * strength
     box[:] = ground.round().astype(np.uint8)
-    text = f"{value:+.2f}"
+    # Nothing is neither more nor less.
+    shown = round(value, 2)
+    text = f"{shown:+.2f}" if shown else "0.00"
     _centred(canvas, text, left, top, CELL_W, CELL_H, PAPER if strength > 0.55 else INK)
 
 

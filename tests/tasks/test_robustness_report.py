@@ -174,7 +174,7 @@ def test_the_picture_shows_what_is_worse_in_red() -> None:
         (picture.astype(int) - other).__abs__().sum(axis=2) < 30
         for other in ((214, 69, 40), (38, 120, 150))
     )
-    # 3 dB are a full colour: one cell on each side.
+    # The largest difference is a full colour: one cell of each on each side.
     assert red.sum() == pytest.approx(2 * 58 * 26, rel=0.25)
     assert blue.sum() == pytest.approx(2 * 58 * 26, rel=0.25)
     with pytest.raises(ValueError, match="no cell of view"):
