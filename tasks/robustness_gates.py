@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tasks.distiller_report import CHANCE
 from tasks.recipe import Gate
-from tasks.retrieval_scores import CHANCE
 from tasks.robustness import known_rows
-from tasks.robustness_cells import ACCURACIES, cells_of
+from tasks.robustness_cells import ACCURACIES, PEERS, cells_of
 from tasks.robustness_protocols import is_judged, protocol_of
 from tasks.robustness_report import Robustness
-from tasks.robustness_scorers import MAJORITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 MIN_NO_HARM = 0.5
 # What accuracies must be above: what needs no look at the pictures. *dropout* has no gate here, as
 # it has none without damage: its curve says whether fusing pays.
-FLOORS = {"retrieval": CHANCE, "action": MAJORITY}
+FLOORS = {"retrieval": CHANCE, "action": PEERS["action"]}
 
 
 def robustness_trials(versions: Sequence[ModelVersion], run: FlowRun) -> tuple[Gate, ...]:
