@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 UNITS = {"fg_psnr": "foreground PSNR in dB", "psnr_y": "luma PSNR in dB"}
 UNITS |= {"map": "mean average precision", "top1": "top-1"}
 WHOSE = {"one": "one camera", "all": "all", "view": "rgb alone"}
-ACCURATE = ("undamaged", "mPC", "rPC", "worst loss", "peer's mPC")
+ACCURATE = ("undamaged", "mPC", "rPC", "worst loss", "peer's mPC", "floor's")
 DECIBELS = ("undamaged", "mean loss", "worst loss", "over peer", "worst over peer", "no harm")
 
 
@@ -133,14 +133,15 @@ def _cells(console: Console, found: Mapping[str, Any], application: str) -> str:
 def _summary(console: Console, found: Mapping[str, Any], application: str) -> str:
     """One row a group of corruptions and a session."""
     rows = [row for row in found["summary"] if row["application"] == application]
-    accuracy = rows[0]["rpc"] is not None
+    accuracy = rows[0]["no_harm_rate"] is None
     table = []
     for row in rows:
         start = (row["types"], row["corruptions"], row["session"])
         if accuracy:
             figures = (row["undamaged"], row["damaged"], row["rpc"])
             told = (*(_plain(x, 3) for x in figures), _signed(row["worst_loss"], 3))
-            table.append((*start, *told, _plain(row["peer_damaged"], 3)))
+            peers = (_plain(row[name], 3) for name in ("peer_damaged", "floor"))
+            table.append((*start, *told, *peers))
         else:
             names = ("mean_loss", "worst_loss", "mean_over_peer", "worst_over_peer")
             told = tuple(_signed(row[name], 2) for name in names)
@@ -150,6 +151,8 @@ def _summary(console: Console, found: Mapping[str, Any], application: str) -> st
     columns = ("types", "n", "session", *(ACCURATE if accuracy else DECIBELS))
     peer = _peer(found, application)
     title = f"{application}: corruptions that training never saw, and those it did; peer: {peer}"
+    if accuracy:
+        title += f", floor: {rows[0]['floor_is']}"
     return console.table(title, columns, table, numbers=("n", *columns[3:]))
 
 

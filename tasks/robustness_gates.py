@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.distiller_report import CHANCE
 from tasks.recipe import Gate
 from tasks.robustness import known_rows
-from tasks.robustness_cells import ACCURACIES, PEERS, cells_of
+from tasks.robustness_cells import ACCURACIES, cells_of
 from tasks.robustness_protocols import is_judged, protocol_of
-from tasks.robustness_report import Robustness
+from tasks.robustness_report import FLOORS, Robustness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
 
 # No worse than the peer under the same damage in half of the cells, at the least.
 MIN_NO_HARM = 0.5
-# What accuracies must be above: what needs no look at the pictures. *dropout* has no gate here, as
-# it has none without damage: its curve says whether fusing pays.
-FLOORS = {"retrieval": CHANCE, "action": PEERS["action"]}
+# *dropout* has no gate here, as it has none without damage: its curve says whether fusing pays.
+GATED = ("retrieval", "action", "target", "view", "super-resolution")
 
 
 def robustness_trials(versions: Sequence[ModelVersion], run: FlowRun) -> tuple[Gate, ...]:
@@ -68,7 +66,7 @@ def robustness_gates(ours: Robustness, champion: Robustness | str | None) -> tup
     gates = []
     for application in ours.applications:
         accuracy = application in ACCURACIES
-        if not ours.kinds(application) or (accuracy and application not in FLOORS):
+        if application not in GATED or not ours.kinds(application):
             continue
         name = f"robust_{application.replace('-', '_')}_{'mpc' if accuracy else 'no_harm'}"
         value = _value(ours, application)

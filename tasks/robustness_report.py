@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.bootstrap import SESSIONS_FOR_A_CLAIM
 from tasks.corruptions import CORRUPTIONS, is_trained
+from tasks.distiller_report import CHANCE
 from tasks.robustness_cells import ACCURACIES, MEASURES, PEERS
 from tasks.window_score import MODEL
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+# What needs no look at a picture: an accuracy below it is none.
+FLOORS = {"retrieval": CHANCE, "dropout": CHANCE, "action": PEERS["action"]}
 # A cell is harmed if the model loses more than this against its peer, as for super-resolution.
 HARM_DB = 0.05
 HELD_OUT, TRAINED, EVERY = "held out", "trained on", "all"
@@ -119,10 +122,18 @@ class Robustness:
         return fmean(means) if means else math.nan
 
     def rpc(self, application: str, group: str = EVERY, *, sessions: Iterable[str] = ()) -> float:
-        """Return mPC as a share of the undamaged result."""
+        """Return mPC as a share of the undamaged result.
+
+        Not a number where that is no better than its floor: a share of nothing says nothing.
+        """
         chosen = tuple(sessions)
-        whole = self.mpc(application, group, column="undamaged", sessions=chosen)
-        return self.mpc(application, group, sessions=chosen) / whole if whole else math.nan
+        whole, floor = (
+            self.mpc(application, group, method, column="undamaged", sessions=chosen)
+            for method in (MODEL, FLOORS[application])
+        )
+        if not whole > floor:
+            return math.nan
+        return self.mpc(application, group, sessions=chosen) / whole
 
     def differences(
         self, application: str, group: str = EVERY, *, peer: str = "", session: str = ""
@@ -172,6 +183,9 @@ class Robustness:
             "peer_damaged": self.mpc(application, group, peer, sessions=some),
         }
         accuracy = application in ACCURACIES
+        floor = FLOORS.get(application, "")
+        found["floor_is"] = floor
+        found["floor"] = self.mpc(application, group, floor, sessions=some) if floor else math.nan
         lost = self.differences(application, group, session=session)
         over = self.differences(application, group, peer=peer, session=session)
         found |= {
@@ -230,6 +244,14 @@ class Robustness:
                 f"{application.capitalize()}: {len(sessions)} held-out sessions; under "
                 f"{SESSIONS_FOR_A_CLAIM} no claim of significance is made."
             )
+        said += [
+            f"{application.capitalize()} under types {group}: undamaged it is no better than "
+            f"{FLOORS[application]}, so there is no rPC."
+            for group in (HELD_OUT, TRAINED)
+            if application in ACCURACIES
+            and self.kinds(application, group)
+            and math.isnan(self.rpc(application, group))
+        ]
         peer = PEERS[application]
         worse = [
             f"{name} {severity}"

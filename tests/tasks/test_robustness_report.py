@@ -15,6 +15,7 @@ from tasks.robustness_gates import MIN_NO_HARM, robustness_gates
 from tasks.robustness_picture import robustness_picture
 from tasks.robustness_report import EVERY, HELD_OUT, TRAINED, Robustness
 
+CHANCE = 0.1
 SCORES = {
     # corruption, severity: what two sessions score; undamaged is always the last number
     ("gauss", 1): (0.8, 0.6, 0.8),
@@ -31,7 +32,7 @@ def rows(
     found = []
     for (corruption, severity), (*values, undamaged) in scores.items():
         for number, value in enumerate(values):
-            for method, one in (("model", value), (PEERS[application], peer), ("chance", 0.1)):
+            for method, one in (("model", value), (PEERS[application], peer), ("chance", CHANCE)):
                 cell = Cell(corruption, severity, "all")
                 found.append(
                     {
@@ -70,6 +71,21 @@ def test_mpc_is_the_mean_over_types_of_means_over_severities() -> None:
     assert row["worst_loss"] == pytest.approx(-0.6)
     assert found.metrics()["robust.retrieval.mpc"] == pytest.approx(0.625)
     assert found.metrics()["robust.retrieval.held_out.rpc"] == pytest.approx(0.75 / 0.8)
+
+
+def test_a_share_of_what_is_no_better_than_chance_is_not_told() -> None:
+    """Codes that find nothing lose nothing: there is no rPC, and a sentence says why."""
+    blind = {("gauss", 1): (0.09, 0.11, CHANCE), ("motion", 1): (0.1, 0.2, 0.3)}
+    found = Robustness("distiller", rows("retrieval", blind))
+    assert np.isnan(found.rpc("retrieval", TRAINED))
+    assert found.rpc("retrieval", HELD_OUT) == pytest.approx(0.5)
+    assert found.remarks()[1] == (
+        "Retrieval under types trained on: undamaged it is no better than chance, "
+        "so there is no rPC."
+    )
+    summary = {row["types"]: row for row in found.summary() if row["session"] == "all"}
+    assert summary[TRAINED]["rpc"] is None
+    assert summary[TRAINED]["floor"] == pytest.approx(CHANCE)
 
 
 def test_decibels_are_differences_and_never_ratios() -> None:
