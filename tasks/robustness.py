@@ -25,6 +25,7 @@ from tasks.corruptions import CORRUPTIONS, is_trained
 from tasks.robustness_cells import cells_of
 from tasks.robustness_picture import robustness_picture
 from tasks.robustness_protocols import protocol_of
+from tasks.robustness_remarks import remarks_of
 from tasks.robustness_report import HELD_OUT, TRAINED, Robustness
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def tell_robustness(plan: RobustnessPlan, run: FlowRun) -> dict[str, Any]:
         for name in found.applications
         if found.kinds(name)
     }
-    summary, remarks = found.summary(), found.remarks()
+    summary, remarks = found.summary(), remarks_of(found)
     with tracking_errors(run.settings, "The scores are in the table robustness."):
         if version.run_id:
             tracked = past_run(run.settings, version.run_id)

@@ -1,4 +1,4 @@
-"""What came of judging a model under damage: mPC and rPC, differences in dB, tables, remarks.
+"""What came of judging a model under damage: mPC and rPC, differences in dB, the summary.
 
 Pure, and without torch: rows of the table `robustness` in, figures out. Accuracies are averaged as
 by Michaelis et al. (2019): mPC is the mean over corruptions of the mean over severities, rPC its
@@ -15,7 +15,6 @@ from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from tasks.bootstrap import SESSIONS_FOR_A_CLAIM
 from tasks.corruptions import CORRUPTIONS, is_trained
 from tasks.distiller_report import CHANCE
 from tasks.robustness_cells import ACCURACIES, MEASURES, PEERS
@@ -72,7 +71,8 @@ class Robustness:
         return tuple(sorted(found))
 
     @cached_property
-    def _by_cell(self) -> dict[tuple[str, Kind, int, str], dict[str, Row]]:
+    def by_cell(self) -> dict[tuple[str, Kind, int, str], dict[str, Row]]:
+        """Rows by session, of each application, corruption, severity and method."""
         found: dict[tuple[str, Kind, int, str], dict[str, Row]] = defaultdict(dict)
         for row in self.scored:
             kind = (row["corruption"], row["scope"])
@@ -96,7 +96,7 @@ class Robustness:
         sessions: Iterable[str] = (),
     ) -> float:
         """Return the mean over sessions (or some of them) of a cell; not a number if none."""
-        found = self._by_cell.get((application, kind, severity, method), {})
+        found = self.by_cell.get((application, kind, severity, method), {})
         chosen = [found[one] for one in sessions or found if one in found]
         return fmean(row[column] for row in chosen) if chosen else math.nan
 
@@ -142,8 +142,8 @@ class Robustness:
         found = []
         for kind in self.kinds(application, group):
             for severity in self.severities(application):
-                ours = self._by_cell.get((application, kind, severity, MODEL), {})
-                theirs = self._by_cell.get((application, kind, severity, peer), {})
+                ours = self.by_cell.get((application, kind, severity, MODEL), {})
+                theirs = self.by_cell.get((application, kind, severity, peer), {})
                 for one, row in sorted(ours.items()):
                     if session in ("", one) and (not peer or one in theirs):
                         other = theirs[one]["value"] if peer else row["undamaged"]
@@ -216,50 +216,3 @@ class Robustness:
                     title = "mpc" if measure == "damaged" else measure
                     found[f"robust.{name}{suffix}.{title}"] = float(row[measure])
         return found
-
-    def remarks(self) -> list[str]:
-        """Sentences a reader needs beside the numbers: what is absent, who is better."""
-        said = []
-        whys: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for row in self.rows:
-            if row["value"] is None:
-                cell = row["corruption"]
-                names = whys[row["application"], row["absent"]]
-                names += [] if cell in names else [cell]
-        for (application, why), names in whys.items():
-            every = {row["corruption"] for row in self.rows if row["application"] == application}
-            where = "" if len(names) == len(every) else f" under {', '.join(names)}"
-            said.append(f"{application.capitalize()} was not judged{where}: {why}.")
-        for application in self.applications:
-            said += self._of(application)
-        return said
-
-    def _of(self, application: str) -> list[str]:
-        sessions = self.sessions(application)
-        if not sessions:
-            return []
-        said = []
-        if len(sessions) < SESSIONS_FOR_A_CLAIM:
-            said.append(
-                f"{application.capitalize()}: {len(sessions)} held-out sessions; under "
-                f"{SESSIONS_FOR_A_CLAIM} no claim of significance is made."
-            )
-        said += [
-            f"{application.capitalize()} under types {group}: undamaged it is no better than "
-            f"{FLOORS[application]}, so there is no rPC."
-            for group in (HELD_OUT, TRAINED)
-            if application in ACCURACIES
-            and self.kinds(application, group)
-            and math.isnan(self.rpc(application, group))
-        ]
-        peer = PEERS[application]
-        worse = [
-            f"{name} {severity}"
-            for name, scope in self.kinds(application)
-            for severity in self.severities(application)
-            if self.value(application, (name, scope), severity)
-            < self.value(application, (name, scope), severity, peer)
-        ]
-        if worse:
-            said.append(f"{application.capitalize()}: {peer} is better under {', '.join(worse)}.")
-        return said

@@ -89,6 +89,7 @@ def test_what_cannot_be_judged_is_said(homes: list[Settings]) -> None:
     alone = {row["session"] for row in contents(homes[0]) if row["corruption"] == "shot"}
     several = {row["session"] for row in contents(homes[0]) if row["corruption"] == "view_drop"}
     assert several < alone
+    assert "not judged under view_drop; one camera alone." in said
 
 
 def test_heat_maps_and_figures_are_with_the_version_s_run(homes: list[Settings]) -> None:

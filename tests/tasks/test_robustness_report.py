@@ -13,6 +13,7 @@ from tasks.recipe import Gate
 from tasks.robustness_cells import PEERS, Cell, Scores, cells_of, rows_of
 from tasks.robustness_gates import MIN_NO_HARM, robustness_gates
 from tasks.robustness_picture import robustness_picture
+from tasks.robustness_remarks import WHY_NOT, remarks_of
 from tasks.robustness_report import EVERY, HELD_OUT, TRAINED, Robustness
 
 CHANCE = 0.1
@@ -79,7 +80,7 @@ def test_a_share_of_what_is_no_better_than_chance_is_not_told() -> None:
     found = Robustness("distiller", rows("retrieval", blind))
     assert np.isnan(found.rpc("retrieval", TRAINED))
     assert found.rpc("retrieval", HELD_OUT) == pytest.approx(0.5)
-    assert found.remarks()[1] == (
+    assert remarks_of(found)[1] == (
         "Retrieval under types trained on: undamaged it is no better than chance, "
         "so there is no rPC."
     )
@@ -109,13 +110,28 @@ def test_what_is_absent_few_or_beaten_is_said() -> None:
     row = rows("action", {("gauss", 1): (0.0, 0.0)})[0]
     row |= {"value": None, "undamaged": None, "absent": "no training session has labels"}
     found = Robustness("distiller", [*rows("retrieval", SCORES), row])
-    assert found.remarks() == [
+    assert remarks_of(found) == [
         "Action was not judged: no training session has labels.",
         "Retrieval: 2 held-out sessions; under 6 no claim of significance is made.",
         "Retrieval: pca is better under gauss 3.",
     ]
     assert found.applications == ("retrieval", "action")
     assert not found.kinds("action")
+
+
+def test_sessions_in_which_a_corruption_cannot_be_are_named() -> None:
+    """One camera can neither be late nor be missed; that it has no score there is said."""
+    shifted = rows("view", {("time_shift", 1): (0.5, 0.5, 0.5), ("view_drop", 1): (0.5, 0.5, 0.5)})
+    found = Robustness(
+        "distiller",
+        [*rows("view", SCORES), *(row for row in shifted if row["session_id"] == "s1")],
+    )
+    said = [sentence for sentence in remarks_of(found) if "session 0" in sentence]
+    assert said == [
+        f"View in session 0: not judged under {name}; {WHY_NOT[name]}."
+        for name in ("time_shift", "view_drop")
+    ]
+    assert not any("session 1" in sentence for sentence in remarks_of(found))
 
 
 def test_rows_are_means_over_the_pieces_that_both_were_scored_on() -> None:
