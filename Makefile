@@ -6,7 +6,8 @@ READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
-	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export fuzz clean
+	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
+	eval-robustness fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,10 @@ eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each be
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
 	@$(BIN)/python tests/bench/bench_export.py --home .stillhouse
+
+eval-robustness: $(READY) ## what damage costs the demo's newest models: the core set (about 10)
+	@$(BIN)/stillhouse --home .stillhouse evaluate --model super-resolution --robustness core
+	@$(BIN)/stillhouse --home .stillhouse evaluate --model distiller --robustness core
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560

@@ -1,4 +1,7 @@
-"""Commands that do work, from demo and ingest to reindex and generate. Each runs one flow."""
+"""Commands that do work, from demo and ingest to reindex and generate. Each runs one flow.
+
+The command evaluate is in `cli_evaluate.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli_evaluate import evaluate
 from flows.console import Console, exit_code
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last,
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application, in the order of the road."""
-    for command in (demo, ingest, extract, distill, promote, reindex, generate):
+    for command in (demo, ingest, extract, distill, evaluate, promote, reindex, generate):
         app.command()(command)
 
 

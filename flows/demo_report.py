@@ -117,7 +117,7 @@ def gates_text(console: Console, found: Mapping[str, Any]) -> str:
             "-" if gate["value"] is None else f"{gate['value']:+.3f}",
             # Verdicts of before say neither.
             f"{gate.get('bound', 'above')} {gate['threshold']:+.3f}",
-            "passed" if gate["passed"] else "FAILED",
+            _verdict(gate),
             gate.get("said", ""),
         )
         for gate in found["gates"]
@@ -133,6 +133,12 @@ def gates_text(console: Console, found: Mapping[str, Any]) -> str:
     if found["promoted"]:
         return text + f"champion: v{now}" + (f" (was v{was})\n" if was else "\n")
     return text + f"refused; champion stays {f'v{now}' if now else 'nobody'}\n"
+
+
+def _verdict(gate: Mapping[str, Any]) -> str:
+    if gate["passed"]:
+        return "not measured" if gate["value"] is None else "passed"
+    return "FAILED"
 
 
 def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) -> str:

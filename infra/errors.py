@@ -67,6 +67,10 @@ class UnknownModelError(UsageError):
     """No model of that name can be distilled: `stillhouse distill --help` lists them."""
 
 
+class UnknownCorruptionError(UsageError):
+    """No corruption or severity of that name: the message names those there are."""
+
+
 class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 

@@ -31,7 +31,8 @@ def record_gates(
 ) -> None:
     """Keep the verdict: the tag `gates` (JSON), `gate.NAME` for each gate, and rows of a table.
 
-    `gate.NAME` reads "value threshold passed", or failed; "none" is a value that was not measured.
+    `gate.NAME` reads "value threshold passed", or failed; "none" is a value that was not measured,
+    and "not measured" in place of "passed" says that the gate lets such a version pass.
     Tags of an earlier verdict go, its rows in `gates.json` of the model's run stay.
     `compared_with` is the champion that it was judged against.
     """
@@ -58,7 +59,10 @@ def recorded_gates(model: ModelVersion) -> list[dict[str, Any]]:
 
 def _brief(gate: Mapping[str, Any]) -> str:
     value = "none" if gate["value"] is None else f"{gate['value']:g}"
-    return f"{value} {gate['threshold']:g} {'passed' if gate['passed'] else 'failed'}"
+    verdict = "passed" if gate["passed"] else "failed"
+    if gate["passed"] and gate["value"] is None:
+        verdict = "not measured"
+    return f"{value} {gate['threshold']:g} {verdict}"
 
 
 def _row(gate: Mapping[str, Any], judged: str, compared_with: int | None) -> dict[str, object]:

@@ -72,7 +72,12 @@ def append_table(
     settings: Settings, run_id: str, rows: Sequence[Mapping[str, object]], path: str
 ) -> None:
     """Add rows to a table of a run that may be over; the table is made if it is not there."""
-    Run(settings, run_id, client(settings)).log_table(rows, path)
+    past_run(settings, run_id).log_table(rows, path)
+
+
+def past_run(settings: Settings, run_id: str) -> Run:
+    """Return a run that may be over, to be told more: it stays as it ended."""
+    return Run(settings, run_id, client(settings))
 
 
 def end_lost_run(settings: Settings, run_id: str) -> None:

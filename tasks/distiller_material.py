@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tasks.distiller_presets import DistillerPreset
     from tasks.run_record import FlowRun
-    from tasks.student_presets import StudentPreset
     from tasks.window_sets import Window
 
 # Windows of a session that baselines are fitted to, and that are judged: more costs as long as

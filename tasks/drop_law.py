@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 
 from models.extractor import FRAME_VIEWS
+from tasks.corruptions import CORRUPTIONS, TRAINING, Footage, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     from torch import Tensor
@@ -90,53 +90,27 @@ def _drop_patches(pictures: Tensor, rng: np.random.Generator) -> None:
 
 
 def corrupted(windows: Windows, share: float, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Return windows of which a share has the pictures of one camera or of all damaged."""
+    """Return windows of which a share has the pictures of one camera or of all damaged.
+
+    By one of `corruptions.TRAINING` at any of its levels; the others are kept for judging.
+    """
     if "rgb" not in windows or not share:
         return dict(windows)
     chosen = (rng.random(len(windows["rgb"])) < share).nonzero()[0].tolist()
     if not chosen:
         return dict(windows)
     rgb = windows["rgb"].clone()
-    cameras = rgb.shape[1]
+    cameras, steps = rgb.shape[1:3]
+    kinds = list(TRAINING)
     for row in chosen:
-        kind = CORRUPTIONS[rng.integers(len(CORRUPTIONS))]
+        name = kinds[rng.integers(len(kinds))]
+        level = float(rng.uniform(*TRAINING[name]))
+        # Drawn anew each time a window comes: another recording, as far as damage is concerned.
+        drawn = f"training {rng.integers(1 << 62)}"
         whole = rng.random() < 0.5
-        for camera in range(cameras) if whole else [rng.integers(cameras)]:
-            x = kind(rgb[row, camera].float() / 255, rng)
-            rgb[row, camera] = (x.clamp(0, 1) * 255).round().to(torch.uint8)
+        for camera in range(cameras) if whole else [int(rng.integers(cameras))]:
+            frames = rgb[row, camera].permute(0, 2, 3, 1).numpy()
+            footage = Footage(drawn, str(camera), tuple(range(steps)))
+            found = damage(frames, CORRUPTIONS[name], level, footage)
+            rgb[row, camera] = torch.from_numpy(found.frames).permute(0, 3, 1, 2)
     return {**windows, "rgb": rgb}
-
-
-def _gauss(x: Tensor, rng: np.random.Generator) -> Tensor:
-    noise = torch.from_numpy(rng.standard_normal(tuple(x.shape), dtype="float32"))
-    return x + noise * float(rng.uniform(0.02, 0.12))
-
-
-def _defocus(x: Tensor, rng: np.random.Generator) -> Tensor:
-    size = int(rng.integers(1, 4)) * 2 + 1
-    return functional.avg_pool2d(x, size, stride=1, padding=size // 2, count_include_pad=False)
-
-
-def _brightness(x: Tensor, rng: np.random.Generator) -> Tensor:
-    return x + float(rng.uniform(-0.3, 0.3))
-
-
-def _contrast(x: Tensor, rng: np.random.Generator) -> Tensor:
-    mean = x.mean(dim=(-3, -2, -1), keepdim=True)
-    return mean + (x - mean) * float(rng.uniform(0.3, 1.5))
-
-
-def _coarse(x: Tensor, rng: np.random.Generator) -> Tensor:
-    small = functional.interpolate(x, scale_factor=float(rng.uniform(0.25, 0.6)), mode="area")
-    return functional.interpolate(small, size=x.shape[-2:], mode="bilinear")
-
-
-# Low light, compression, motion blur, time shift, occlusion,
-# impulse noise, fog and colour casts are never trained on.
-CORRUPTIONS: tuple[Callable[[Tensor, np.random.Generator], Tensor], ...] = (
-    _gauss,
-    _defocus,
-    _brightness,
-    _contrast,
-    _coarse,
-)

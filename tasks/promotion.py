@@ -16,6 +16,7 @@ from infra.past_runs import tracking_errors
 from tasks.general_gates import unchanged_gate
 from tasks.presets import MODEL_NAME
 from tasks.recipes import recipe_named
+from tasks.robustness_gates import robustness_trials
 from tasks.trials import record_trials
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _judged(model: str, challenger: int, champion: int | None, run: FlowRun) -> 
         *recipe.gates(ours, theirs[0] if theirs else None),
         *recipe.trials(named[0], run),
         *record_trials(named[0], run),
+        *robustness_trials(named, run),
     )
 
 

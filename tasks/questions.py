@@ -116,7 +116,7 @@ def _models(settings: Settings) -> dict[str, Any]:
 
 
 def _gates(version: ModelVersion) -> str:
-    """Say how a version stood the gates: which failed, or that all passed."""
+    """Say how a version stood the gates: which failed, or which were not measured, or neither."""
     gates = registry.recorded_gates(version)
     failed = [
         gate["name"] + ("" if gate["value"] is None else f" {gate['value']:+.3f}")
@@ -125,7 +125,11 @@ def _gates(version: ModelVersion) -> str:
     ]
     if not gates:
         return "not judged"
-    return f"failed: {', '.join(failed)}" if failed else f"{len(gates)} of {len(gates)} passed"
+    if failed:
+        return f"failed: {', '.join(failed)}"
+    unknown = [gate["name"] for gate in gates if gate["value"] is None]
+    passed = f"{len(gates) - len(unknown)} of {len(gates)} passed"
+    return f"{passed}, not measured: {', '.join(unknown)}" if unknown else passed
 
 
 def _model_count(settings: Settings) -> int:

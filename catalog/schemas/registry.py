@@ -19,6 +19,7 @@ from catalog.schemas.generations import GENERATIONS
 from catalog.schemas.labels import LABELS
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.recordings import RECORDINGS
+from catalog.schemas.robustness import ROBUSTNESS
 from catalog.schemas.runs import RUNS
 from catalog.schemas.sessions import SESSIONS
 from catalog.schemas.shots import SHOTS
@@ -44,6 +45,7 @@ TABLES = {
         CODES,
         CODE_VERSIONS,
         GENERATIONS,
+        ROBUSTNESS,
         RUNS,
     )
 }

@@ -37,6 +37,8 @@ with
         select 'generations', count(*) filter (clip_id in (from usable)), count(*)
         from generations
         union all
+        select 'robustness', count(*), count(*) from robustness
+        union all
         select 'quarantine', count(*), count(*) from quarantine
         union all
         select 'runs', count(*), count(*) from runs

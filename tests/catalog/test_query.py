@@ -338,6 +338,7 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
         "codes": (0, 0),
         "code_versions": (0, 0),
         "generations": (0, 0),
+        "robustness": (0, 0),
         "quarantine": (0, 0),
         "runs": (0, 0),
     }

@@ -87,8 +87,9 @@ def test_show_shows_everything_there_is(stillhouse: Command, road: Road, what: s
     """Every table and the models can be looked at, in JSON too."""
     ran = stillhouse(road.home, "show", *([what] if what else []), "--json")
     assert ran.code == 0
-    # This archive has no copies, no manifest gave it labels, and no distiller has been trained.
-    none = ("duplicates", "labels", "codes", "code_versions")
+    # This archive has no copies, no manifest gave it labels, no distiller has been trained, and
+    # nothing was judged under damage.
+    none = ("duplicates", "labels", "codes", "code_versions", "robustness")
     assert bool(ran.json["rows"]) == (what not in none)
     assert all(len(row) == len(ran.json["columns"]) for row in ran.json["rows"])
 
@@ -117,6 +118,9 @@ def test_assets_and_doctor_answer(stillhouse: Command, road: Road) -> None:
         (["distill"], 1, "no clips yet"),
         (["distill", "--preset", "huge"], 2, "no preset 'huge'"),
         (["distill", "--resume"], 2, "No trained model waits"),
+        (["evaluate"], 1, "no model"),
+        (["evaluate", "--robustness", "all"], 2, "there are core, full"),
+        (["evaluate", "--robustness", "core", "--severities", "x"], 2, "1 to 5, not x"),
         (["promote"], 1, "no model"),
         (["promote", "--rollback"], 1, "no champion before"),
         (["promote", "--rollback", "--version", "3"], 2, "takes no version"),
@@ -227,7 +231,17 @@ def test_help_answers_quickly_and_has_an_example_for_each_command() -> None:
     """Every command explains itself with something to copy, without importing an engine."""
     command = [str(Path(sys.executable).parent / "stillhouse")]
     listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-    for name in ("demo", "ingest", "extract", "distill", "promote", "generate", "sql", "show"):
+    for name in (
+        "demo",
+        "ingest",
+        "extract",
+        "distill",
+        "evaluate",
+        "promote",
+        "generate",
+        "sql",
+        "show",
+    ):
         assert name in listed
         done = subprocess.run(
             [*command, name, "--help"], capture_output=True, text=True, check=True
