@@ -67,6 +67,10 @@ class UnknownModelError(UsageError):
     """No model of that name can be distilled: `stillhouse distill --help` lists them."""
 
 
+class UnknownMethodError(UsageError):
+    """No way to refine codes has that name: `stillhouse distill --help` lists them."""
+
+
 class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 
@@ -93,6 +97,14 @@ class SplitImpossibleError(StillhouseError):
 
 class NoChampionError(StillhouseError):
     """No model has been promoted: run `stillhouse distill` and `stillhouse promote`."""
+
+
+class NoCodesError(StillhouseError):
+    """No codes serve that could be refined or chosen among: run `stillhouse reindex`."""
+
+
+class CodesWithoutBytesError(UsageError):
+    """These codes are vectors without symbols: refine those of the distiller instead."""
 
 
 class ModelNotFoundError(StillhouseError):
