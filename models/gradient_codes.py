@@ -40,7 +40,8 @@ def gradient(problem: CodeEnergy, evaluations: int, seed: int) -> Found:
     real.requires_grad_()
     optimiser = torch.optim.Adam([real], lr=LEARNING_RATE)
     per_window = (search.budget - search.spent) // len(windows)
-    checks = min(CHECKS, per_window)
+    # A step and a check of it are four evaluations: never more checks than steps.
+    checks = min(CHECKS, per_window // (STEP_COST + 1))
     steps = (per_window - checks) // STEP_COST
     due = set(np.linspace(0, steps, checks + 1).round().astype(int)[1:].tolist())
     for step in range(steps):

@@ -62,9 +62,7 @@ class Quadratic:
     def best(self) -> np.ndarray:
         """Return the least energy of each window: 625 codes are tried."""
         every = np.array(list(product(range(-LIMIT, LIMIT + 1), repeat=SIZE)))
-        return np.array(
-            [self.energy(np.full(len(every), w), every).min() for w in self.windows]
-        )
+        return np.array([self.energy(np.full(len(every), w), every).min() for w in self.windows])
 
 
 @pytest.mark.parametrize("seed", range(4))
