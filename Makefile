@@ -6,7 +6,7 @@ READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
-	eval-ingest eval-views bench-encode ablation eval-compact fuzz clean
+	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ ablation: $(READY) ## what the distiller's parts are worth: each rung in equal m
 
 eval-compact: $(READY) ## bytes of one code for all cameras beside codes of each and video encoders
 	@$(BIN)/python tests/bench/eval_compact.py --home .stillhouse
+
+eval-distillation: $(READY) ## codes refined, by annealing and its controls; coresets under a budget
+	@$(BIN)/python tests/bench/eval_annealing.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_coreset.py --home .stillhouse
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560
