@@ -120,7 +120,7 @@ class ClipRefiner:
             "version": self._refining.base,
             "session_ids": sorted({one.clip.session_id for one in batch}),
             "clip_ids": [one.clip.clip_id for one in batch],
-            "given": [one.given for one in batch],
+            "givens": [one.given for one in batch],
         }
         found: dict[str, list[dict[str, Any]]] = {one.clip.clip_id: [] for one in batch}
         for row in rows(self._snapshot, "codes_of_clips", asked):

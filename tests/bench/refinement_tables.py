@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 # Of a clip and a seed, what each method made of it.
 Runs = dict[tuple[str, int], dict[str, Row]]
-CONTROLS = ("annealing", "cold")
+CONTROLS = ("cold", "annealing")
 
 
 def report(done: Sequence[Row], methods: Sequence[str], evaluations: int, model: str) -> str:
@@ -74,7 +74,7 @@ def _by_method(whole: Runs, methods: Sequence[str]) -> list[str]:
         for name in ("", "error_", "bytes_"):
             shares = [(r["session"], r[f"{name}after"] / r[f"{name}before"]) for r in rows]
             cells.append(f"{_by_session(shares):.4f}")
-        cells += [_wins(whole, method, other) for other in ("cold", "annealing")]
+        cells += [_wins(whole, method, other) for other in CONTROLS]
         cells += [f"{np.mean([r[n] for r in rows]):.0f}" for n in ("spent", "pictures")]
         cells.append(f"{np.mean([r['cpu_s'] for r in rows]):.1f}")
         lines.append("| " + " | ".join(cells) + " |")
