@@ -8,6 +8,7 @@ coder's words; `decided` asks the coder itself.
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -183,8 +184,8 @@ class CodeEnergy:
 
     def symbols(self, states: Tensor) -> Symbols:
         """(P, n) -> the parts of the code."""
-        sizes = [int(np.prod(shape)) for shape in self._shapes]
-        parts = states.split(sizes, dim=1)
+        ends = [0, *accumulate(int(np.prod(shape)) for shape in self._shapes)]
+        parts = (states[:, a:b] for a, b in pairwise(ends))
         pairs = zip(parts, self._shapes, strict=True)
         return Symbols(*(part.reshape(-1, *shape) for part, shape in pairs))
 

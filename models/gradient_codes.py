@@ -50,7 +50,8 @@ def gradient(problem: CodeEnergy, evaluations: int, seed: int) -> Found:
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * 0.1**share
         optimiser.zero_grad()
         relaxed = _drawn(real, heat, generator)
-        problem.loss(windows, relaxed).backward()
+        loss = problem.loss(windows, relaxed)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         search.spend(STEP_COST * len(windows))
         optimiser.step()
         with torch.no_grad():
