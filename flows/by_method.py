@@ -18,8 +18,8 @@ TRAINED_BY_DEFAULT, CODES_BY_DEFAULT = "super-resolution", "distiller"
 
 
 def by_method(
+    console: Console,
     settings: Settings,
-    home: str | None,
     method: str | None,
     model: str,
     evaluations: int,
@@ -54,7 +54,14 @@ def by_method(
         return False, refine_plan(settings, method, name, evaluations, 0)
     from flows.refine import refine
 
-    return True, refine(method, home, name, evaluations=evaluations)
+    found = refine(method, console.home, name, evaluations=evaluations)
+    if found["codes"]:
+        console.say(
+            f"{found['codes_changed']} of {found['codes']} codes are better by {found['method']}: "
+            f"energy {found['energy_before']:.4f} -> {found['energy_after']:.4f}, bytes "
+            f"{found['code_bytes_before']} -> {found['code_bytes_after']}"
+        )
+    return True, found
 
 
 def selection_text(console: Console, found: Mapping[str, Any]) -> str:

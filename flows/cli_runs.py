@@ -157,7 +157,7 @@ def distill(
         from flows.by_method import by_method, selection_text
 
         done, found = by_method(
-            settings, console.home, method, model, evaluations, keep_bytes, dry_run=dry_run
+            console, settings, method, model, evaluations, keep_bytes, dry_run=dry_run
         )
         if method == "coreset":
             console.answer(found, as_json=as_json, text=selection_text(console, found))

@@ -14,6 +14,7 @@ from catalog.schemas.code_versions import CODE_VERSIONS
 from catalog.schemas.codes import CODES
 from catalog.store import Catalog
 from flows.by_method import by_method
+from flows.console import Console
 from flows.refine import refine
 from flows.reindex import reindex
 from flows.standing import refine_plan
@@ -230,28 +231,31 @@ def test_clips_without_thumbnails_wait_for_extract(encoded: Settings, tmp_path: 
 
 def test_what_cannot_be_asked_for_is_said(encoded: Settings, tmp_path: Path) -> None:
     """No such method; options that do not go together; no codes at all."""
-    home = str(encoded.home)
+    console = Console(encoded.home)
     with pytest.raises(UnknownMethodError, match="no method 'boiling'"):
         refine_plan(encoded, "boiling", "distiller", EVALUATIONS, 0)
     with pytest.raises(UsageError, match="go with --method"):
-        by_method(encoded, home, None, "distiller", 1, None, dry_run=True)
+        by_method(console, encoded, None, "distiller", 1, None, dry_run=True)
     for method, keep in (("coreset", None), ("refine", 1000)):
         with pytest.raises(UsageError, match="--bytes"):
-            by_method(encoded, home, method, "distiller", 1, keep, dry_run=False)
+            by_method(console, encoded, method, "distiller", 1, keep, dry_run=False)
     with pytest.raises(NoCodesError):
         refine_plan(load_settings(tmp_path), "refine", "distiller", EVALUATIONS, 0)
 
 
 def test_a_coreset_fits_its_bytes_and_stands_nearer_than_chance(encoded: Settings) -> None:
     """Half of the archive's bytes; nothing is removed, and too few bytes are an error."""
+    console = Console(encoded.home)
     clips = asked(encoded, "select count(*) as n from current_clips")[0]["n"]
-    ran, found = by_method(encoded, None, "coreset", "super-resolution", 1, 1 << 40, dry_run=False)
+    ran, found = by_method(
+        console, encoded, "coreset", "super-resolution", 1, 1 << 40, dry_run=False
+    )
     assert not ran
     assert len(found["clips"]) == found["of_clips"] == clips
     half = found["of_bytes"] // 2
-    _, found = by_method(encoded, None, "coreset", "distiller", 1, half, dry_run=False)
+    _, found = by_method(console, encoded, "coreset", "distiller", 1, half, dry_run=False)
     assert 0 < found["bytes"] <= half
     assert found["bytes"] == sum(clip["bytes"] for clip in found["clips"])
     assert found["distance"] <= found["distance_random"]
     with pytest.raises(UsageError, match="No clip fits"):
-        by_method(encoded, None, "coreset", "distiller", 1, 1, dry_run=False)
+        by_method(console, encoded, "coreset", "distiller", 1, 1, dry_run=False)
