@@ -81,6 +81,8 @@ eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each be
 	@$(BIN)/python tests/bench/eval_manifold.py --home .stillhouse
 	@$(BIN)/python tests/bench/eval_digits.py
 	@$(BIN)/python tests/bench/eval_student.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_annealing.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_coreset.py --home .stillhouse
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
 	@$(BIN)/python tests/bench/bench_export.py --home .stillhouse

@@ -19,6 +19,10 @@ ARCHIVES = "A folder, tar, zip, s3:// or gs:// prefix, or a manifest; it is only
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done and what it would cost.")
 ]
+METHODS = (
+    "Refine stored codes instead: refine (the best of them), gradient, annealing, cold, greedy or "
+    "iterated-greedy; or coreset."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 
 
@@ -131,6 +135,15 @@ def distill(
         bool,
         typer.Option("--resume", help="Train nothing; register what MLflow was away for."),
     ] = False,
+    method: Annotated[str | None, typer.Option(help=METHODS)] = None,
+    evaluations: Annotated[
+        int, typer.Option(help="With --method: codes that are tried of each clip.", min=1)
+    ] = 2000,
+    keep_bytes: Annotated[
+        int | None,
+        typer.Option("--bytes", help="With --method coreset: of the archive, to keep.", min=1),
+    ] = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on held-in sessions, judge it on held-out ones, and register it.
@@ -141,10 +154,27 @@ def distill(
     The model depth learns from rendered scenes and is judged on others; it needs no archive. The
     student learns from a distiller what that says of windows, by the pictures of one camera alone.
 
-    Example: stillhouse distill --preset laptop
+    With --method nothing is trained. The codes that serve are searched for better ones, nearer to
+    the thumbnails for their bytes; none becomes worse, and the new ones serve when all are there.
+    The method coreset changes nothing: it says which clips to keep in so many --bytes.
+
+    Example: stillhouse distill --preset laptop; stillhouse distill --method refine --dry-run
     """
     console: Console = context.obj
-    console.settings(runs=True)
+    settings = console.settings(runs=True)
+    if method is not None or keep_bytes is not None or dry_run:
+        from flows.by_method import by_method, selection_text
+
+        done, found = by_method(
+            console, settings, method, model, evaluations, keep_bytes, dry_run=dry_run
+        )
+        if method == "coreset":
+            console.answer(found, as_json=as_json, text=selection_text(console, found))
+        elif done:
+            _finish(console, "refine", found, as_json=as_json)
+        else:
+            _show_plan(console, "refine", found, as_json=as_json)
+        return
     from flows.demo_report import judged_text
     from flows.distill import distill as flow
 

@@ -21,6 +21,8 @@ from tasks.feature_plan import plan_features
 from tasks.generate import plan_generations
 from tasks.ingest_plan import plan_ingest
 from tasks.presets import MODEL_NAME
+from tasks.refine_estimate import refine_estimate
+from tasks.refine_plan import plan_refine
 from tasks.run_record import FlowRun
 from tasks.sample import held_sample
 from tasks.sessions import form_sessions
@@ -100,6 +102,19 @@ def reindex_plan(settings: Settings, model: str | None) -> dict[str, Any]:
     """
     run = FlowRun("reindex", settings)
     return reindex_estimate(plan_codes.fn(model, run), run)
+
+
+def refine_plan(
+    settings: Settings, method: str, model: str, evaluations: int, seed: int
+) -> dict[str, Any]:
+    """Return what refining the codes that serve would do and cost; nothing is committed.
+
+    Raises:
+        UnknownMethodError, NoCodesError, CodesWithoutBytesError: there is nothing to plan.
+        ModelInvalidError, ModelArchitectureError: the model cannot be used.
+    """
+    run = FlowRun("refine", settings)
+    return refine_estimate(plan_refine.fn(method, run, model, evaluations, seed), run)
 
 
 def _asked(

@@ -71,6 +71,10 @@ class UnknownCorruptionError(UsageError):
     """No corruption or severity of that name: the message names those there are."""
 
 
+class UnknownMethodError(UsageError):
+    """No way to refine codes has that name: `stillhouse distill --help` lists them."""
+
+
 class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 
@@ -97,6 +101,14 @@ class SplitImpossibleError(StillhouseError):
 
 class NoChampionError(StillhouseError):
     """No model has been promoted: run `stillhouse distill` and `stillhouse promote`."""
+
+
+class NoCodesError(StillhouseError):
+    """No codes serve that could be refined or chosen among: run `stillhouse reindex`."""
+
+
+class CodesWithoutBytesError(UsageError):
+    """These codes are vectors without symbols: refine those of the distiller instead."""
 
 
 class ModelNotFoundError(StillhouseError):

@@ -21,6 +21,7 @@ from catalog.vacuum import vacuum
 from infra import registry
 from infra.observability import progress
 from infra.ray_cluster import Finished, connect, map_batches
+from tasks.refine_plan import is_refined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +115,9 @@ def _let_serve(plan: EncodePlan, run: FlowRun) -> None:
     serving = {row["model"]: row for row in rows(run.catalog.snapshot(), "serving_codes")}
     before = serving.get(coding.model.name, {})
     if before.get("version") == coding.version:
+        return
+    if before and is_refined(run.catalog.snapshot(), before, coding.version):
+        # These codes, only better ones: `stillhouse distill --method`.
         return
     if before and run.ledger.pending:
         # A view of another version leaves every clip waiting: then nothing at all would serve.

@@ -14,6 +14,7 @@ from infra.errors import UsageError
 from tasks.distiller_presets import MODEL_NAME
 from tasks.encode_plan import coding_by
 from tasks.feature_plan import asked
+from tasks.refine_plan import base_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def explain_code(settings: Settings, clip_id: str) -> dict[str, Any]:
     if clip["given"] is None:
         reason = "the clip is of an earlier cutting, or its files are gone: nothing is due"
     elif mine:
-        serves = "" if mine[0]["serves"] else "; it serves when a reindex has ended"
+        serves = "" if mine[0]["serves"] else _instead(there, version, clip["given"])
         reason = f"{mine[0]['windows']} windows encoded by {model.uri}{serves}"
     elif clip["refusals"]:
         reason = f"refused, {'; '.join(clip['refusals'])}"
@@ -67,6 +68,16 @@ def explain_code(settings: Settings, clip_id: str) -> dict[str, Any]:
         "codes": [f"{r['version']} by version {r['model_version']}" for r in there],
     }
     return {"current": current, "reason": reason, "key": key}
+
+
+def _instead(there: list[dict[str, Any]], version: str, given: str) -> str:
+    """Say what serves in the place of a code that is there: what it was refined to, or another."""
+    for row in there:
+        refined = {"windows": row["cut"]}
+        if row["serves"] and row["given"] == given and base_of(refined) == version:
+            how = row["cut"].split(", refined by ")[1].rsplit(", of ")[0]
+            return f"; refined by {how}, and so it serves as {row['version']}"
+    return "; it serves when a reindex has ended"
 
 
 def _why_missing(there: list[dict[str, Any]], parts: Mapping[str, str], given: str) -> str:
