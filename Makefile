@@ -76,8 +76,8 @@ ablation: $(READY) ## what the distiller's parts are worth: each rung in equal m
 eval-compact: $(READY) ## bytes of one code for all cameras beside codes of each and video encoders
 	@$(BIN)/python tests/bench/eval_compact.py --home .stillhouse
 
-eval-distillation: $(READY) ## how much of its teacher's lead a student closes (about 25)
-	@$(BIN)/python tests/bench/eval_student.py --home .stillhouse
+eval-distillation: $(READY) ## how much of its teacher's lead a student closes (about 40)
+	@$(BIN)/python tests/bench/eval_student.py
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
 	@$(BIN)/python tests/bench/bench_export.py --home .stillhouse
