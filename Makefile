@@ -80,7 +80,7 @@ eval-compact: $(READY) ## bytes of one code for all cameras beside codes of each
 eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each beside its peers (hours)
 	@$(BIN)/python tests/bench/eval_manifold.py --home .stillhouse
 	@$(BIN)/python tests/bench/eval_digits.py
-	@$(BIN)/python tests/bench/eval_student.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_student.py
 	@$(BIN)/python tests/bench/eval_annealing.py --home .stillhouse
 	@$(BIN)/python tests/bench/eval_coreset.py --home .stillhouse
 

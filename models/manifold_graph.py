@@ -110,8 +110,8 @@ def build_graph(
         rows = np.repeat(np.arange(len(one)), k)
         parts.append((start + rows, start + index.ravel(), np.maximum(away.ravel() / unit, _LEAST)))
         start += len(one)
-    one, other = synchronised(moment)
-    parts.append((one, other, np.full(len(one), max(cross, _LEAST))))
+    here, there = synchronised(moment)
+    parts.append((here, there, np.full(len(here), max(cross, _LEAST))))
     edges = _symmetric(parts, start)
     edges, components = _joined(edges, scaled, constant)
     return Graph(

@@ -84,7 +84,8 @@ class Patches:
         asked = np.asarray(rows, np.float64) / self.graph.scales[view]
         index, _ = nearest(asked, known, self.graph.near[view].shape[1])
         weight = barycentric(asked, known, index)
-        return np.einsum("nk,nkd->nd", weight, self.coordinates[cut][index])
+        mixed: Floats = np.einsum("nk,nkd->nd", weight, self.coordinates[cut][index])
+        return mixed
 
 
 def barycentric(rows: Floats, points: Floats, index: Ints) -> Floats:
@@ -141,9 +142,9 @@ def _mixture(graph: Graph, found: Landmarks, dims: int) -> csr_matrix:
         parts.append(whole.tocsr()[np.argsort(order)])
     mixture = vstack(parts).tocsr()
     if lost.any():
-        found = np.flatnonzero(~lost)
+        kept = np.flatnonzero(~lost)
         there = csr_matrix(
-            (np.ones(len(found)), (graph.moment[found], found)),
+            (np.ones(len(kept)), (graph.moment[kept], kept)),
             shape=(graph.moments, len(graph.moment)),
         )
         count = np.maximum(1, np.asarray(there.sum(axis=1)))[:, 0]

@@ -170,4 +170,5 @@ def _squares(one: Floats, other: Floats) -> Floats:
     middle = np.nanmean(other, axis=0) if np.isfinite(other).any() else 0.0
     a, b = one - middle, other - middle
     found = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.maximum(found, 0)
+    squares: Floats = np.maximum(found, 0)
+    return squares

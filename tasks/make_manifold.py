@@ -75,7 +75,7 @@ def make_manifold(rows: ManifoldRows, preset: ManifoldPreset) -> Iterator[float 
         "graph.constant_views": float(len(made.graph.constant)),
         "graph.duplicates": float(made.graph.duplicates),
     }
-    log_facts("manifold_made", method=chosen, validation=validation, **facts)
+    log_facts("manifold_made", method=chosen, validation=validation, graph=facts)
     seconds = time.monotonic() - began
     yield MadeManifold(made.encoder, validation, made.losses, facts, seconds)
 
