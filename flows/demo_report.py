@@ -30,7 +30,7 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
     """Return the held-out result, session by session, each with its baselines."""
     if found["model"] == "depth":
         return _depth_text(console, found)
-    if found["model"] in ("distiller", "student"):
+    if found["model"] in ("distiller", "student", "manifold"):
         return _distiller_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
