@@ -12,6 +12,7 @@ from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.distiller_presets import PRESETS as DISTILLERS
 from tasks.manifold_presets import MODEL_NAME as MANIFOLD
 from tasks.manifold_presets import PRESETS as MANIFOLDS
+from tasks.manifold_presets import VIEWS as MANIFOLD_VIEWS
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Reading:
 # By model, then by the preset it was made by.
 ENCODERS: dict[str, Mapping[str, Reading]] = {
     DISTILLER: {k: Reading(one.window_steps, bf16=one.bf16) for k, one in DISTILLERS.items()},
-    MANIFOLD: {k: Reading(one.window_steps, bf16=one.bf16) for k, one in MANIFOLDS.items()},
+    MANIFOLD: {
+        k: Reading(one.window_steps, MANIFOLD_VIEWS, bf16=one.bf16) for k, one in MANIFOLDS.items()
+    },
 }
 
 

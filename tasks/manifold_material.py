@@ -13,8 +13,9 @@ import numpy as np
 
 from infra.errors import NonFiniteFeaturesError, NothingToLearnError
 from models.manifold_graph import build_graph
-from models.pooled_views import BLOCKS, pooled
+from models.pooled_views import pooled
 from tasks.camera_codes import own_tensors
+from tasks.manifold_presets import VIEWS
 from tasks.window_sets import spread_windows
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def manifold_rows(
     source: WindowSource, spec: WindowSpec, split: str, *, per_session: int, part: Part = "all"
 ) -> ManifoldRows:
     """Read at most so many windows of each session, spread evenly over its time."""
+    spec = replace(spec, tensors=VIEWS)
     windows = spread_windows(source, spec, split, per_session=per_session, part=part)
     return rows_of_windows(windows)
 
@@ -119,7 +121,7 @@ def rows_of_windows(windows: Iterable[Window]) -> ManifoldRows:
         clips.append(window.clip_id)
         firsts.append(window.first)
         tensors = own_tensors(window)
-        for view in BLOCKS:
+        for view in VIEWS:
             if view not in tensors:
                 continue
             x, there = pooled(tensors, view)

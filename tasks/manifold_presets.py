@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from infra.errors import UnknownPresetError
 
 MODEL_NAME = "manifold"
+# What it looks at. Not sound and text, which are the session's; nor depth, which a calibrated
+# camera's window may have of the others' pictures, and which no clip should wait for.
+VIEWS = ("rgb", "flow", "silhouette", "skeleton", "appearance")
 METHODS = ("mcca", "isomap", "ltsa", "lle", "mds")
 
 
