@@ -13,6 +13,8 @@ from tasks.distiller_presets import PRESETS as DISTILLERS
 from tasks.manifold_presets import MODEL_NAME as MANIFOLD
 from tasks.manifold_presets import PRESETS as MANIFOLDS
 from tasks.manifold_presets import VIEWS as MANIFOLD_VIEWS
+from tasks.student_presets import MODEL_NAME as STUDENT
+from tasks.student_presets import PRESETS as STUDENTS
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ ENCODERS: dict[str, Mapping[str, Reading]] = {
     MANIFOLD: {
         k: Reading(one.window_steps, MANIFOLD_VIEWS, bf16=one.bf16) for k, one in MANIFOLDS.items()
     },
+    STUDENT: {k: Reading(one.window_steps, ("rgb",), one.bf16) for k, one in STUDENTS.items()},
 }
 
 
