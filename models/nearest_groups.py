@@ -1,0 +1,80 @@
+"""Exact nearest neighbours: every vector is looked at, and a group answers by its best one.
+
+Arrays in, arrays out. Vectors of length 1, so the dot product is the cosine. A group is what is
+found (a clip, of which there are several windows); its vectors stand one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Integers = npt.NDArray[np.int64]
+
+
+class Nearest(NamedTuple):
+    """The best groups, best first: which, how near (cosine), and which of its vectors it was."""
+
+    groups: Integers  # (K,)
+    scores: Floats  # (K,)
+    vectors: Integers  # (K,)
+
+
+def unit(vectors: Floats) -> Floats:
+    """(N, D) -> the same directions of length 1; a vector of zeros stays."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+
+
+def similarities(vectors: Floats, queries: Floats) -> Floats:
+    """Cosines of (N, D) with the nearest of (Q, D) queries: (N,)."""
+    best = vectors @ queries[0]
+    for query in queries[1:]:
+        np.maximum(best, vectors @ query, out=best)
+    return best
+
+
+def nearest_groups(
+    scores: Floats, starts: Integers, count: int, allowed: npt.NDArray[np.bool_] | None = None
+) -> Nearest:
+    """Return the `count` best groups of (N,) scores; group g begins at `starts[g]`.
+
+    `allowed` (G,) says which may be found. Of equal ones the earlier comes first. Fewer are
+    returned where there are no more.
+    """
+    if not len(starts):
+        empty = np.empty(0, np.int64)
+        return Nearest(empty, np.empty(0, np.float32), empty)
+    best = np.maximum.reduceat(scores, starts)
+    if allowed is not None:
+        best = np.where(allowed, best, -np.inf)
+    groups = _top(best, count)
+    groups = groups[np.isfinite(best[groups])]
+    ends = np.append(starts[1:], len(scores))
+    at = [starts[g] + int(scores[starts[g] : ends[g]].argmax()) for g in groups]
+    return Nearest(groups, best[groups], np.array(at, np.int64))
+
+
+def _top(values: Floats, count: int) -> Integers:
+    """Return where the largest of (N,) are, largest first, of equal ones the earlier first.
+
+    By blocks: the `count` largest are in the `count` blocks of the largest maxima, or equal to what
+    is. A partition of all takes 14 ms for a million, this .5 ms.
+    """
+    side = 1024
+    if len(values) > 4 * side * max(1, count // 64):
+        whole = len(values) // side * side
+        blocks = values[:whole].reshape(-1, side).max(axis=1)
+        least = np.partition(blocks, -min(count, len(blocks)))[-min(count, len(blocks))]
+        chosen = np.flatnonzero(blocks >= least)
+        inside = (chosen[:, None] * side + np.arange(side)).ravel()
+        at = np.concatenate([inside, np.arange(whole, len(values))])
+    else:
+        at = np.arange(len(values))
+    found: Integers = at[np.lexsort((at, -values[at]))[:count]]
+    return found
