@@ -28,12 +28,13 @@ class Nearest(NamedTuple):
 def unit(vectors: Floats) -> Floats:
     """(N, D) -> the same directions of length 1; a vector of zeros stays."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+    found: Floats = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+    return found
 
 
 def similarities(vectors: Floats, queries: Floats) -> Floats:
     """Cosines of (N, D) with the nearest of (Q, D) queries: (N,)."""
-    best = vectors @ queries[0]
+    best: Floats = vectors @ queries[0]
     for query in queries[1:]:
         np.maximum(best, vectors @ query, out=best)
     return best

@@ -19,7 +19,7 @@ from infra.errors import UsageError
 from tasks.distiller_presets import MODEL_NAME
 from tasks.pose.names import NAMES
 from tasks.searchable import codes, pose_vectors, poses, view_vectors
-from tasks.views.catalogue import view_named
+from tasks.views.catalogue import VIEWS
 from tasks.views.pictures import RGB224
 from tasks.views.view import DecodedClip
 from tasks.words import Words
@@ -132,7 +132,7 @@ def _vector(name: str, clip: DecodedClip, settings: Settings) -> npt.NDArray[np.
         raise AssetMissingError(
             f"The view {name} needs weights that are not here.", command=lacking[name]
         )
-    kind = view_named(name)
+    kind = VIEWS[name]
     kind.prepare(settings.assets, {})
     found = kind.load(settings.assets, 1, {}).compute(clip).vector
     if found is None:  # pragma: no cover  the view's contract

@@ -141,7 +141,8 @@ def pose_vectors(places: Floats) -> Floats:
     share of its scatter that the other explains is the cosine squared.
     """
     about = places - places.mean(axis=1, keepdims=True)
-    return about.reshape(len(about), 2 * places.shape[1])
+    flat: Floats = about.reshape(len(about), 2 * places.shape[1])
+    return flat
 
 
 def _features(snapshot: Snapshot, view: str, settings: Settings, *, data: bool) -> pa.Table:
