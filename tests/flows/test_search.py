@@ -104,7 +104,6 @@ def test_a_picture_finds_the_clip_and_camera_it_is_of(searched: Settings, tmp_pa
     file, row = picture_of(searched, tmp_path)
     found = search(searched, picture=file, count=5)
     places = [(hit["session_id"], hit["camera_id"]) for hit in found["hits"]]
-    assert found["searched"] > 4 * len(places)
     assert (row["session_id"], row["camera_id"]) in places[:3]
 
 
