@@ -23,6 +23,7 @@ NOBODY = 65534
 # The interpreter may lie in root's own home: all that is used is loaded first.
 _FRAME = f"""
 import json, os, sys
+import av.audio.stream, av.subtitles.stream, av.video.stream  # PyAV loads them by what it meets
 {{program}}
 if os.geteuid() == 0:
     os.setgroups([])
