@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 NOBODY = 65534
-# The interpreter may lie in root's own home: all that is used is loaded first.
+# The interpreter may lie where only root may read: all that is used is loaded first, what libraries
+# load only once they are asked by asking them once as root.
 _FRAME = f"""
 import json, os, sys
-import av.audio.stream, av.subtitles.stream, av.video.stream  # PyAV loads them by what it meets
 {{program}}
 if os.geteuid() == 0:
+    try:
+        answer(*sys.argv[1:])
+    except Exception:
+        pass
     os.setgroups([])
     os.setgid({NOBODY})
     os.setuid({NOBODY})

@@ -23,7 +23,12 @@ PARAMETERS = {
     "file_ids": ["x"],
     "limit": 9,
 }
-PARAMETERS |= {"recording_ids": ["x"], "session_ids": ["x"], "group_by_time": True}
+PARAMETERS |= {
+    "recording_ids": ["x"],
+    "session_ids": ["x"],
+    "group_by_time": True,
+    "with_data": True,
+}
 # What a listing brings along for the queries that read it.
 HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS}
 
