@@ -33,7 +33,7 @@ from infra.ray_outcomes import (
     raise_cause,
     reason_of,
 )
-from infra.ray_pool import Worker, map_batches
+from infra.ray_pool import Worker, map_batches, map_batches_again
 from infra.settings import WORKER_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "cluster",
     "connect",
     "map_batches",
+    "map_batches_again",
     "map_isolated",
     "stream",
 ]

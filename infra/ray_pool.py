@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -72,6 +73,32 @@ def map_batches(
         yield from pool.run(chain(first, rest), max(1, min(actors, most)))
     finally:
         pool.close()
+
+
+def map_batches_again(
+    worker: Callable[..., Worker[list[T], R]],
+    arguments: tuple[Any, ...],
+    batches: Iterable[list[T]],
+    *,
+    actors: int,
+    cpus_per_actor: float = 1,
+    threads: int = 1,
+) -> Iterator[Finished[list[T], R] | Lost[list[T]]]:
+    """As `map_batches`; what a worker had in hand when it died is tried again, each item alone.
+
+    An item that kills its worker even so is `Lost`, as a batch of one; its neighbours are not.
+
+    Raises:
+        ComputeUnavailableError, Exception: as `map_batches`.
+    """
+    pool = partial(map_batches, worker, arguments, actors=actors, cpus_per_actor=cpus_per_actor)
+    alone: list[list[T]] = []
+    for outcome in pool(batches, threads=threads):
+        if isinstance(outcome, Lost):
+            alone += [[one] for one in outcome.item]
+        else:
+            yield outcome
+    yield from pool(alone, threads=1)
 
 
 @dataclass(eq=False, slots=True)

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from catalog.datafile import write_file
-from catalog.ids import code_id
-from catalog.query import rows
 from catalog.schemas.codes import CODES
 from infra.errors import StillhouseError
 from models.code_energy import CodeEnergy
@@ -25,7 +23,7 @@ from models.refinement import refine
 from tasks.clip_windows import ClipWindows
 from tasks.code_model import load_distiller
 from tasks.code_targets import symbols_of, target_of
-from tasks.refine_plan import STAGE
+from tasks.refine_plan import STAGE, stored_codes
 
 if TYPE_CHECKING:
     from catalog.datafile import WrittenFile
@@ -115,15 +113,12 @@ class ClipRefiner:
 
     def _stored(self, batch: list[RefineWork]) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of the base of each clip, in order of time."""
-        asked = {
-            "model": self._refining.model.name,
-            "version": self._refining.base,
-            "session_ids": sorted({one.clip.session_id for one in batch}),
-            "clip_ids": [one.clip.clip_id for one in batch],
-            "givens": [one.given for one in batch],
-        }
         found: dict[str, list[dict[str, Any]]] = {one.clip.clip_id: [] for one in batch}
-        for row in rows(self._snapshot, "codes_of_clips", asked):
+        clips = [
+            {"clip_id": one.clip.clip_id, "session_id": one.clip.session_id, "given": one.given}
+            for one in batch
+        ]
+        for row in stored_codes(self._snapshot, self._refining, clips):
             found[row["clip_id"]].append(row)
         return found
 
@@ -145,16 +140,9 @@ class ClipRefiner:
 
     def _rows(self, stored: list[dict[str, Any]], refined: Refined) -> list[dict[str, Any]]:
         """Return the rows as they were, embedding included, but for the code and its version."""
-        version = self._refining.version
         return [
-            row
-            | {
-                "code_id": code_id(row["clip_id"], row["first_step"], version, row["given"]),
-                "version": version,
-                "data": refined.after.data[k],
-                "bits": float(refined.bits[k]),
-                "flow_run_id": self._flow_run_id,
-            }
+            self._refining.row(row, self._flow_run_id)
+            | {"data": refined.after.data[k], "bits": float(refined.bits[k])}
             for k, row in enumerate(stored)
         ]
 

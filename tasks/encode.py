@@ -14,14 +14,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog.query import rows
-from catalog.schemas.code_versions import CODE_VERSIONS
 from catalog.schemas.codes import CODES
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.vacuum import vacuum
 from infra import registry
 from infra.observability import progress
-from infra.ray_cluster import Finished, connect, map_batches
+from infra.ray_cluster import Finished, connect, map_batches_again
 from tasks.refine_plan import is_refined
+from tasks.serving import begin_serving, serving_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,22 +65,17 @@ def _encode(plan: EncodePlan, run: FlowRun) -> None:
     arguments = (settings, run.flow_run_id, plan.snapshot, plan.coding, str(folder))
     totals = EncodedClips()
     with progress("reindex", len(plan.work), "clips") as bar:
-        lost: list[list[CodeWork]] = []
         cut = batches(plan.work, settings.cpus)
-        for again, items in ((False, cut), (True, lost)):
-            # One process a core with one thread: between its convolutions the network is Python.
-            for outcome in map_batches(
-                ClipEncoder, arguments, items, actors=min(settings.cpus, len(items))
-            ):
-                if isinstance(outcome, Finished):
-                    _commit(outcome.result, run)
-                    totals.add(outcome.result)
-                elif not again:
-                    lost += [[one] for one in outcome.item]
-                    continue
-                else:
-                    _quarantine_lost(outcome.item, outcome.reason, plan, run)
-                bar.advance(len(outcome.item))
+        # One process a core with one thread: between its convolutions the network is Python.
+        for outcome in map_batches_again(
+            ClipEncoder, arguments, cut, actors=min(settings.cpus, len(cut))
+        ):
+            if isinstance(outcome, Finished):
+                _commit(outcome.result, run)
+                totals.add(outcome.result)
+            else:
+                _quarantine_lost(outcome.item, outcome.reason, plan, run)
+            bar.advance(len(outcome.item))
     spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(totals.cpu_seconds.items())}
     run.ledger.extra["codes"] = totals.codes
     run.ledger.extra |= spent
@@ -111,27 +106,18 @@ def _quarantine_lost(
 
 
 def _let_serve(plan: EncodePlan, run: FlowRun) -> None:
-    coding = plan.coding
-    serving = {row["model"]: row for row in rows(run.catalog.snapshot(), "serving_codes")}
-    before = serving.get(coding.model.name, {})
-    if before.get("version") == coding.version:
-        return
-    if before and is_refined(run.catalog.snapshot(), before, coding.version):
-        # These codes, only better ones: `stillhouse distill --method`.
-        return
-    if before and run.ledger.pending:
-        # A view of another version leaves every clip waiting: then nothing at all would serve.
-        return
-    # Clocks of two machines may disagree: what is chosen later stands later.
-    now = max(time.time_ns(), before.get("chosen_ns", 0) + 1)
-    row = coding.parts | {
-        "model": coding.model.name,
-        "version": coding.version,
-        "model_version": coding.model.version,
-        "chosen_ns": now,
-        "flow_run_id": run.flow_run_id,
-    }
-    run.catalog.commit(CODE_VERSIONS, [row])
+    snapshot = run.catalog.snapshot()
+    before = serving_of(snapshot, plan.coding.model.name)
+    if before is not None:
+        if before["version"] == plan.coding.version:
+            return
+        if is_refined(snapshot, before, plan.coding.version):
+            # These codes, only better ones: `stillhouse distill --method`.
+            return
+        if run.ledger.pending:
+            # A view of another version leaves every clip waiting: then nothing at all would serve.
+            return
+    begin_serving(plan.coding, run)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -20,7 +20,7 @@ from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.view_versions import VIEW_VERSIONS
 from infra import registry
 from infra.observability import progress
-from infra.ray_cluster import Finished, connect, map_batches
+from infra.ray_cluster import Finished, connect, map_batches_again
 from tasks.extractor import Extractor
 from tasks.rig_extractor import RigExtractor, RigWork
 from tasks.views.catalogue import VIEWS, specs
@@ -70,7 +70,7 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
             loaded = {name: weights[name] for name in VIEWS if name in needed}
             arguments = (settings, run.flow_run_id, loaded)
             cut = list(batches(plan.work, settings.batch_clips))
-            settle(partial(map_batches, Extractor, arguments), cut)
+            settle(Extractor, arguments, cut)
         if plan.rig_work:
             settle(*_rigs(plan, run))
 
@@ -83,8 +83,10 @@ def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:
             yield clips[at : at + size]
 
 
-def _rigs(plan: FeaturePlan, run: FlowRun) -> tuple[Callable[..., Iterator[Any]], list[Batch]]:
-    """Return the pool for views of rigs, and the clips they are due for, all cameras together."""
+def _rigs(
+    plan: FeaturePlan, run: FlowRun
+) -> tuple[Callable[..., Any], tuple[Any, ...], list[Batch]]:
+    """Return the worker for views of rigs, and the clips they are due for, all cameras together."""
     due = {one.view: one.version for clip in plan.rig_work for one in clip.due}
     inputs = {view: plan.versions[view] for spec in specs(due) for view in spec.inputs}
     snapshot = run.catalog.snapshot()
@@ -105,11 +107,12 @@ def _rigs(plan: FeaturePlan, run: FlowRun) -> tuple[Callable[..., Iterator[Any]]
     ]
     size = run.settings.batch_clips
     cut = [clips[at : at + size] for at in range(0, len(clips), size)]
-    return partial(map_batches, RigExtractor, arguments), list(cut)
+    return RigExtractor, arguments, list(cut)
 
 
 def _settle(
-    pool: Callable[..., Iterator[Any]],
+    worker: Callable[..., Any],
+    arguments: tuple[Any, ...],
     items: Sequence[Batch],
     *,
     run: FlowRun,
@@ -118,15 +121,9 @@ def _settle(
 ) -> None:
     """Put batches through a pool of workers and account for every feature that is due in them."""
     cpus = run.settings.cpus
-    pool = partial(pool, actors=1, cpus_per_actor=cpus)
-    lost: list[Batch] = []
-    for outcome in pool(items, threads=cpus):
-        if isinstance(outcome, Finished):
-            _commit(outcome.result, run, cpu_seconds)
-            advance(sum(len(clip.due) for clip in _clips(outcome.item)))
-        else:
-            lost += [[one] for one in outcome.item]
-    for outcome in pool(lost, threads=1):
+    for outcome in map_batches_again(
+        worker, arguments, items, actors=1, cpus_per_actor=cpus, threads=cpus
+    ):
         if isinstance(outcome, Finished):
             _commit(outcome.result, run, cpu_seconds)
         else:

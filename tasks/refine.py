@@ -7,26 +7,26 @@ Reads the catalog and the registry; writes files of the table `codes` (by the wo
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from catalog.query import rows
-from catalog.schemas.code_versions import CODE_VERSIONS
 from catalog.schemas.codes import CODES
 from catalog.schemas.quarantine import QUARANTINE
 from infra import registry
 from infra.observability import progress
 from infra.past_runs import tracking_errors
-from infra.ray_cluster import Finished, connect, map_batches
+from infra.ray_cluster import Finished, connect, map_batches_again
+from tasks.refine_plan import refine_state, stored_codes
+from tasks.serving import begin_serving, serving_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from catalog.snapshot import Snapshot
     from tasks.clip_refiner import RefinedClips
-    from tasks.refine_plan import RefinePlan, RefineWork
+    from tasks.refine_plan import RefinePlan, RefineWork, Refining
     from tasks.run_record import FlowRun
 
 # Clips a worker takes at a time, 5 s each or more: what a killed run has lost a core.
@@ -57,26 +57,19 @@ def refine_codes(plan: RefinePlan, run: FlowRun) -> RefinedClips:
     connect(settings)
     arguments = (settings, run.flow_run_id, plan.snapshot, how, str(folder))
     with progress("refine", len(plan.work), "clips") as bar:
-        lost: list[list[RefineWork]] = []
         cut = batches(plan.work, settings.cpus)
-        for again, items in ((False, cut), (True, lost)):
-            for outcome in map_batches(
-                ClipRefiner, arguments, items, actors=min(settings.cpus, len(items))
-            ):
-                if isinstance(outcome, Finished):
-                    _commit(outcome.result, run)
-                    totals.add(outcome.result)
-                elif not again:
-                    lost += [[one] for one in outcome.item]
-                    continue
-                else:
-                    why = (outcome.reason, "its worker died twice")
-                    refused = [
-                        refusal(one, how.version, why, run.flow_run_id) for one in outcome.item
-                    ]
-                    run.catalog.commit(QUARANTINE, refused)
-                    run.ledger.quarantined += len(refused)
-                bar.advance(len(outcome.item))
+        for outcome in map_batches_again(
+            ClipRefiner, arguments, cut, actors=min(settings.cpus, len(cut))
+        ):
+            if isinstance(outcome, Finished):
+                _commit(outcome.result, run)
+                totals.add(outcome.result)
+            else:
+                why = (outcome.reason, "its worker died twice")
+                refused = [refusal(one, how.version, why, run.flow_run_id) for one in outcome.item]
+                run.catalog.commit(QUARANTINE, refused)
+                run.ledger.quarantined += len(refused)
+            bar.advance(len(outcome.item))
     return totals
 
 
@@ -100,25 +93,25 @@ def let_serve(plan: RefinePlan, run: FlowRun) -> bool:
     """Have the refined codes serve from now on, if no clip waits; tell whether they do.
 
     At once, unasked: by the energy none is worse than what served, embeddings are the same, and
-    those of before stay readable until a vacuum.
+    those of before stay readable until a vacuum. A clip that was refused keeps the code it had.
     """
-    how = plan.refining
-    serving = {row["model"]: row for row in rows(run.catalog.snapshot(), "serving_codes")}
-    before = serving[how.model.name]
-    if before["version"] == how.version:
+    how, snapshot = plan.refining, run.catalog.snapshot()
+    serving = serving_of(snapshot, how.model.name)
+    if serving is not None and serving["version"] == how.version:
         return True
     if run.ledger.pending or run.ledger.failed:
         return False
-    row = how.parts | {
-        "model": how.model.name,
-        "version": how.version,
-        "model_version": how.model.version,
-        # Clocks of two machines may disagree: what is chosen later stands later.
-        "chosen_ns": max(time.time_ns(), before["chosen_ns"] + 1),
-        "flow_run_id": run.flow_run_id,
-    }
-    run.catalog.commit(CODE_VERSIONS, [row])
+    run.catalog.commit(CODES, _as_they_were(how, snapshot, run.flow_run_id))
+    begin_serving(how, run)
     return True
+
+
+def _as_they_were(how: Refining, snapshot: Snapshot, flow_run_id: str) -> list[dict[str, Any]]:
+    """Return the codes of refused clips as of the new version: else those would have none."""
+    refused = [
+        row for row in refine_state(snapshot, how) if row["is_refused"] and not row["is_there"]
+    ]
+    return [how.row(row, flow_run_id) for row in stored_codes(snapshot, how, refused)]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

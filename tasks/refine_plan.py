@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, cast
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from catalog.ids import digest
+from catalog.ids import code_id, digest
 from catalog.query import rows
 from infra import registry
 from infra.errors import CodesWithoutBytesError, NoCodesError, UnknownMethodError
 from tasks.clip_index import indexed
 from tasks.code_targets import picture_spec
+from tasks.serving import serving_of
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.version import own_source, source_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from catalog.snapshot import Snapshot
@@ -103,6 +104,12 @@ class Refining:
         """The version of the refined codes."""
         return digest("refined", self.base, *self.parts.values())[:16]
 
+    def row(self, stored: Mapping[str, Any], flow_run_id: str) -> dict[str, Any]:
+        """Return a code of the base as one of this version, its bytes as they are."""
+        named = stored["clip_id"], stored["first_step"], self.version, stored["given"]
+        made = {"code_id": code_id(*named), "version": self.version, "flow_run_id": flow_run_id}
+        return {**stored, **made}
+
 
 @dataclass(frozen=True, slots=True)
 class RefineWork:
@@ -157,8 +164,9 @@ def plan_refine(
     fresh = [row for row in state if not row["is_there"] and not row["is_refused"]]
     ready = {row["clip_id"]: row for row in fresh if not row["is_lacking"]}
     run.ledger.inputs = len(state)
-    run.ledger.cached = sum(row["is_there"] for row in state)
-    run.ledger.quarantined = sum(row["is_refused"] and not row["is_there"] for row in state)
+    run.ledger.cached = sum(row["is_there"] and not row["is_refused"] for row in state)
+    # Also where the code that it had is carried on: it is not refined.
+    run.ledger.quarantined = sum(row["is_refused"] for row in state)
     run.ledger.pending = len(fresh) - len(ready)
     if run.ledger.pending:
         run.ledger.extra["pending_until"] = "stillhouse extract"
@@ -182,7 +190,7 @@ def refining_by(
         CodesWithoutBytesError: they are not of windows of pictures.
         ModelNotFoundError: the registry has lost the version that made them.
     """
-    serving = next((r for r in rows(snapshot, "serving_codes") if r["model"] == model), None)
+    serving = serving_of(snapshot, model)
     if serving is None:
         raise NoCodesError(
             f"No codes of the model {model!r} serve yet.", command="stillhouse reindex"
@@ -229,3 +237,17 @@ def refine_state(snapshot: Snapshot, refining: Refining) -> list[dict[str, Any]]
         "kind": view_named(view).spec.given,
     }
     return rows(snapshot, "refine_state", asked)
+
+
+def stored_codes(
+    snapshot: Snapshot, refining: Refining, clips: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the base's codes of clips (clip_id, session_id, given), each's in order of time."""
+    asked = {
+        "model": refining.model.name,
+        "version": refining.base,
+        "session_ids": sorted({one["session_id"] for one in clips}),
+        "clip_ids": [one["clip_id"] for one in clips],
+        "givens": [one["given"] for one in clips],
+    }
+    return rows(snapshot, "codes_of_clips", asked) if clips else []

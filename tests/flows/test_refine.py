@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from conftest import Road
 
 EVALUATIONS = 60
+BASE = "0123456789abcdef"  # a version of codes that are spoiled
 OUTCOMES = ("done", "cached", "quarantined", "failed", "pending")
 # What a version's codes are, but for who made them when.
 CONTENT = "select * exclude (flow_run_id, model_version) from codes where version = '{}' order by 1"
@@ -178,14 +179,14 @@ def spoiled(settings: Settings, *, bare: bool) -> str:
     serving = asked(settings, "from code_versions")[-1]
     bad: str = codes[0]["clip_id"]
     for row in codes:
-        row["code_id"], row["version"] = f"{row['code_id']}-bad", "0123456789abcdef"
+        row["code_id"], row["version"] = f"{row['code_id']}-bad", BASE
         if bare:
             row["data"] = b""
         elif row["clip_id"] == bad:
             row["data"] = row["data"][:-2] + b"??"
     catalog = Catalog(settings.catalog)
     catalog.commit(CODES, codes)
-    later = {"version": "0123456789abcdef", "chosen_ns": serving["chosen_ns"] + 1}
+    later = {"version": BASE, "chosen_ns": serving["chosen_ns"] + 1}
     catalog.commit(CODE_VERSIONS, [serving | later])
     return bad
 
@@ -201,7 +202,7 @@ def test_codes_without_bytes_are_refused_by_the_name_of_their_model(
 
 
 def test_one_damaged_code_costs_that_clip_alone(encoded: Settings, tmp_path: Path) -> None:
-    """It goes to quarantine with the coder's reason; the others are refined and serve."""
+    """It goes to quarantine, and its code serves on as it is; the others are refined and serve."""
     settings = copied(encoded, tmp_path)
     bad = spoiled(settings, bare=False)
     report = refined(settings)
@@ -210,6 +211,13 @@ def test_one_damaged_code_costs_that_clip_alone(encoded: Settings, tmp_path: Pat
     (refused,) = asked(settings, "from quarantine where stage = 'refine'")
     assert (refused["item_id"], refused["reason"]) == (bad, "refining_failed")
     assert report["serves"]
+    kept = [row["data"] for row in asked(settings, "from current_codes") if row["clip_id"] == bad]
+    had = [
+        row["data"]
+        for row in asked(settings, "from codes")
+        if (row["clip_id"], row["version"]) == (bad, BASE)
+    ]
+    assert sorted(kept) == sorted(had) != []
     again = refined(settings)
     assert (again["quarantined"], again["cached"]) == (1, again["inputs"] - 1)
 

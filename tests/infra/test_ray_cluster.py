@@ -13,7 +13,15 @@ import psutil
 import pytest
 
 from infra.errors import ComputeUnavailableError, MediaError
-from infra.ray_cluster import Finished, Lost, connect, map_batches, map_isolated, stream
+from infra.ray_cluster import (
+    Finished,
+    Lost,
+    connect,
+    map_batches,
+    map_batches_again,
+    map_isolated,
+    stream,
+)
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +39,14 @@ class Doubler:
     def run(self, item: int) -> tuple[int, int]:
         """Return the double and the process that made it."""
         return 2 * behave(item) + self.offset, os.getpid()
+
+
+class Summer:
+    """Sums a batch, or dies of one in it."""
+
+    def run(self, items: list[int]) -> int:
+        """Return the sum."""
+        return sum(map(behave, items))
 
 
 class Stillborn:
@@ -210,6 +226,15 @@ def test_an_item_whose_process_was_killed_is_tried_again(tmp_path: Path) -> None
         one.item: one for one in map_isolated(killed_at_first, items, timeout_s=30, concurrency=2)
     }
     assert found == {item: Finished(item, 2) for item in items}
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_batch_that_killed_its_worker_is_tried_again_item_by_item() -> None:
+    """Only the poison is lost, alone; its neighbours and the other batch come back."""
+    found = list(map_batches_again(Summer, (), [[1, POISON, 2], [3, 4]], actors=2))
+    assert [one.item for one in found if isinstance(one, Lost)] == [[POISON]]
+    done = sorted((one.item, one.result) for one in found if isinstance(one, Finished))
+    assert done == [([1], 1), ([2], 2), ([3, 4], 7)]
 
 
 @pytest.mark.usefixtures("ray_local")
