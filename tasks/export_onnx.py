@@ -91,6 +91,8 @@ def to_onnx(part: Portable) -> bytes:
                 external_data=False,
                 verbose=False,
             )
+        except (OSError, MemoryError):
+            raise
         except Exception as error:
             # Torch's exporter and its parts have no error in common.
             raise ExportUnsupportedError(exporters_word(error)) from error

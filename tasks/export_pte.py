@@ -41,6 +41,8 @@ def to_pte(part: Portable) -> bytes:
             program = torch.export.export(module, tuple(part.example().values()), strict=False)
             lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
             found: bytes = lowered.to_executorch().buffer
+        except (OSError, MemoryError):
+            raise
         except Exception as error:
             # ExecuTorch and torch's exporter have no error in common.
             raise ExportUnsupportedError(exporters_word(error)) from error

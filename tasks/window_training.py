@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -85,7 +86,7 @@ class Alone:
         return numbers
 
 
-class WindowTraining:
+class WindowTraining(ABC):
     """One training run, in one of the processes that share it.
 
     A subclass seeds torch, makes its networks, calls this and says in `losses` what to minimise.
@@ -116,9 +117,9 @@ class WindowTraining:
         rng = np.random.default_rng([schedule.seed, group.rank])
         self.at = Standing({"model": net, "head": head}, optimiser, average, rng, {})
 
+    @abstractmethod
     def losses(self, windows: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return every term, unweighted, and their `total`, of a batch of windows."""
-        raise NotImplementedError
 
     def train(
         self,
