@@ -70,6 +70,16 @@ class Graph:
         at = (self.moment, np.arange(len(self.moment)))
         return csr_matrix((weight, at), shape=(self.moments, len(self.moment)))
 
+    def neighbours_of(
+        self, view: int, rows: npt.NDArray[np.floating]
+    ) -> tuple[Floats, Ints, Floats]:
+        """Return new rows (n, D_v) in the view's units, their nearest nodes in it, and how far.
+
+        Places within the view and distances are (n, k), k as in `near`.
+        """
+        asked = np.asarray(rows, np.float64) / self.scales[view]
+        return asked, *nearest(asked, self.views[view], self.near[view].shape[1])
+
     def fused(self, coordinates: Floats) -> Floats:
         """Nodes' (N, d) -> moments' (M, d): the mean over the nodes of each."""
         return np.asarray(self.members @ coordinates)

@@ -17,7 +17,6 @@ from scipy.sparse import block_diag, csr_matrix, identity, vstack
 
 from models.manifold_graph import synchronised
 from models.manifold_landmarks import farthest_landmarks, landmark_count
-from models.nearest import nearest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,10 +79,8 @@ class Patches:
         cut = self.graph.cuts[view]
         if view in self.graph.constant:
             return np.tile(self.coordinates[cut].mean(axis=0), (len(rows), 1))
-        known = self.graph.views[view]
-        asked = np.asarray(rows, np.float64) / self.graph.scales[view]
-        index, _ = nearest(asked, known, self.graph.near[view].shape[1])
-        weight = barycentric(asked, known, index)
+        asked, index, _ = self.graph.neighbours_of(view, rows)
+        weight = barycentric(asked, self.graph.views[view], index)
         mixed: Floats = np.einsum("nk,nkd->nd", weight, self.coordinates[cut][index])
         return mixed
 

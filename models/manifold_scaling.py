@@ -13,7 +13,6 @@ import numpy as np
 
 from models.linear_codes import PrincipalComponents
 from models.manifold_landmarks import farthest_landmarks, landmark_count
-from models.nearest import nearest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -84,9 +83,7 @@ class Isomap:
         cut = self.graph.cuts[view]
         if view in self.graph.constant:
             return np.tile(self.coordinates[cut].mean(axis=0), (len(rows), 1))
-        known = self.graph.views[view]
-        asked = np.asarray(rows, np.float64) / self.graph.scales[view]
-        index, away = nearest(asked, known, self.graph.near[view].shape[1])
+        asked, index, away = self.graph.neighbours_of(view, rows)
         paths = self.away[cut]
         best = np.full((len(asked), len(self.landmarks)), np.inf, np.float32)
         for j in range(index.shape[1]):

@@ -77,6 +77,16 @@ class DistillerMaterial:
         )
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many clips and sessions stand on either side, by the names they are logged under."""
+        return {
+            "train_clips": len(self.clips),
+            "heldout_clips": len(self.judged),
+            "train_sessions": len(self.train_sessions),
+            "heldout_sessions": len(self.heldout_sessions),
+        }
+
+    @property
     def read(self) -> str:
         """Which features windows are read from: versions, and how many there are of each view."""
         found = {view: (self.source.versions[view], n) for view, n in self.features.items()}

@@ -63,17 +63,11 @@ class DistillerRecipe:
         fields = repr(dataclasses.astuple(chosen))
         sources = source_parts("tasks.train_distiller")
         key = ids.digest("distill-distiller", fields, judged, *sources)
-        counts = {
-            "train_clips": len(material.clips),
-            "heldout_clips": len(material.judged),
-            "train_sessions": len(material.train_sessions),
-            "heldout_sessions": len(material.heldout_sessions),
-        }
         return DistillPlan(
             self.name,
             chosen,
             material,
-            dataclasses.asdict(chosen) | counts,
+            dataclasses.asdict(chosen) | material.counts,
             chosen.steps,
             key,
             judged,

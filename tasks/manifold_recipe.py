@@ -69,17 +69,11 @@ class ManifoldRecipe:
         judged = heldout_digest(material, chosen)
         sources = source_parts("tasks.make_manifold")
         fields = repr(dataclasses.astuple(chosen))
-        counts = {
-            "train_clips": len(material.clips),
-            "heldout_clips": len(material.judged),
-            "train_sessions": len(material.train_sessions),
-            "heldout_sessions": len(material.heldout_sessions),
-        }
         return DistillPlan(
             self.name,
             chosen,
             material,
-            dataclasses.asdict(chosen) | counts,
+            dataclasses.asdict(chosen) | material.counts,
             steps_of(chosen),
             ids.digest("distill-manifold", fields, judged, *sources),
             judged,

@@ -80,21 +80,14 @@ class StudentRecipe:
         fields = repr(dataclasses.astuple(chosen))
         sources = source_parts("tasks.train_student")
         key = ids.digest("distill-student", fields, judged, teacher.digest, *sources)
-        counts = {
-            "teacher": teacher.uri,
-            "teacher_digest": teacher.digest,
-            "train_clips": len(windows.clips),
-            "heldout_clips": len(windows.judged),
-            "train_sessions": len(windows.train_sessions),
-            "heldout_sessions": len(windows.heldout_sessions),
-        }
+        told = {"teacher": teacher.uri, "teacher_digest": teacher.digest}
         here = {*windows.train_sessions, *windows.heldout_sessions}
         learned = {*windows.train_sessions, *(learned_from(run.settings, version) & here)}
         return DistillPlan(
             self.name,
             chosen,
             StudentMaterial(windows, teacher),
-            dataclasses.asdict(chosen) | counts,
+            dataclasses.asdict(chosen) | windows.counts | told,
             # Once with the teacher and once without.
             2 * chosen.steps,
             key,
