@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.console import Console
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
+from flows.endings import Json
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,29 +1,20 @@
 """Commands that do work, from demo and ingest to reindex and generate. Each runs one flow.
 
-The command evaluate is in `cli_evaluate.py`.
+The commands distill and evaluate are in `cli_distill.py` and `cli_evaluate.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli_distill import distill
 from flows.cli_evaluate import evaluate
 from flows.console import Console, exit_code
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from flows.endings import DryRun, Json, finish, show_plan
 
 ARCHIVES = "A folder, tar, zip, s3:// or gs:// prefix, or a manifest; it is only read."
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done and what it would cost.")
-]
-METHODS = (
-    "Refine stored codes instead: refine (the best of them), gradient, annealing, cold, greedy or "
-    "iterated-greedy; or coreset."
-)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,14 +77,14 @@ def ingest(
     from flows.standing import ingest_plan, ingest_standing
 
     if dry_run:
-        _show_plan(console, "ingest", ingest_plan(settings, archive), as_json=as_json)
+        show_plan(console, "ingest", ingest_plan(settings, archive), as_json=as_json)
         return
     found = ingest_standing(settings, archive)
     if found is None:
         from flows.ingest import ingest as flow
 
         found = flow(archive, console.home)
-    _finish(console, "ingest", found, as_json=as_json)
+    finish(console, "ingest", found, as_json=as_json)
 
 
 def extract(
@@ -114,73 +105,11 @@ def extract(
     if dry_run:
         from flows.standing import extract_plan
 
-        _show_plan(console, "extract", extract_plan(settings, names), as_json=as_json)
+        show_plan(console, "extract", extract_plan(settings, names), as_json=as_json)
         return
     from flows.extract import extract as flow
 
-    _finish(console, "extract", flow(names, console.home), as_json=as_json)
-
-
-def distill(
-    context: typer.Context,
-    preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
-    model: Annotated[
-        str, typer.Option(help="super-resolution, distiller, depth, manifold or student.")
-    ] = "super-resolution",
-    teacher: Annotated[
-        str | None,
-        typer.Option(help="Of a student: models:/distiller/VERSION; the champion distiller."),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Train nothing; register what MLflow was away for."),
-    ] = False,
-    method: Annotated[str | None, typer.Option(help=METHODS)] = None,
-    evaluations: Annotated[
-        int, typer.Option(help="With --method: codes that are tried of each clip.", min=1)
-    ] = 2000,
-    keep_bytes: Annotated[
-        int | None,
-        typer.Option("--bytes", help="With --method coreset: of the archive, to keep.", min=1),
-    ] = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Train a model on held-in sessions, judge it on held-out ones, and register it.
-
-    The result stands beside its baselines, session by session, in MLflow. If MLflow goes away
-    meanwhile, the trained model is kept in home until --resume or the same distill sends it. The
-    distiller learns from features (extract first) and goes on from its checkpoint if it was killed.
-    The model depth learns from rendered scenes and is judged on others; it needs no archive. The
-    student learns from a distiller what that says of windows, by the pictures of one camera alone.
-
-    With --method nothing is trained. The codes that serve are searched for better ones, nearer to
-    the thumbnails for their bytes; none becomes worse, and the new ones serve when all are there.
-    The method coreset changes nothing: it says which clips to keep in so many --bytes.
-
-    Example: stillhouse distill --preset laptop; stillhouse distill --method refine --dry-run
-    """
-    console: Console = context.obj
-    settings = console.settings(runs=True)
-    if method is not None or keep_bytes is not None or dry_run:
-        from flows.by_method import by_method, selection_text
-
-        done, found = by_method(
-            console, settings, method, model, evaluations, keep_bytes, dry_run=dry_run
-        )
-        if method == "coreset":
-            console.answer(found, as_json=as_json, text=selection_text(console, found))
-        elif done:
-            _finish(console, "refine", found, as_json=as_json)
-        else:
-            _show_plan(console, "refine", found, as_json=as_json)
-        return
-    from flows.demo_report import judged_text
-    from flows.distill import distill as flow
-
-    found = flow(preset, console.home, model, resume=resume, teacher=teacher)
-    text = console.ledger("distill", found) + "\n" + judged_text(console, found)
-    console.answer(found, as_json=as_json, text=text)
+    finish(console, "extract", flow(names, console.home), as_json=as_json)
 
 
 def promote(
@@ -243,11 +172,11 @@ def reindex(
     if dry_run:
         from flows.standing import reindex_plan
 
-        _show_plan(console, "reindex", reindex_plan(settings, model), as_json=as_json)
+        show_plan(console, "reindex", reindex_plan(settings, model), as_json=as_json)
         return
     from flows.reindex import reindex as flow
 
-    _finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
+    finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
 
 
 def generate(
@@ -278,32 +207,4 @@ def generate(
     from flows.generate import generate as flow
 
     found = flow(application, select, model, input_side, console.home)
-    _finish(console, "generate", found, as_json=as_json)
-
-
-def _show_plan(console: Console, name: str, plan: Mapping[str, Any], *, as_json: bool) -> None:
-    rows = [
-        (key.replace("_", " "), "unknown" if value is None else value)
-        for key, value in plan.items()
-        if key != "dry_run"
-    ]
-    text = console.table(f"{name} would, nothing done yet", ("what", "how much"), rows)
-    console.answer(plan, as_json=as_json, text=text)
-
-
-def _finish(console: Console, name: str, report: Mapping[str, Any], *, as_json: bool) -> None:
-    text = console.ledger(name, report)
-    if report["inputs"] == report["cached"] + report["quarantined"]:
-        text += "nothing to do: everything is current\n"
-    if report["quarantined"]:
-        text += "refused, with reasons: stillhouse show quarantine\n"
-    if "pending_until" in report:
-        text += f"pending, some features are missing: {report['pending_until']}\n"
-    if "codes_removed" in report:
-        text += f"{report['codes_removed']} codes removed, {report['bytes_freed']} bytes freed\n"
-    elif "vacuum" in report:
-        text += f"{report['vacuum']}\n"
-    if report["failed"]:
-        text += "failed: see the lines above; run the same command again\n"
-    console.answer(report, as_json=as_json, text=text)
-    raise typer.Exit(exit_code(report))
+    finish(console, "generate", found, as_json=as_json)
