@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from flows.console import Console, exit_code
+from flows.endings import Json
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count the cells, and those missing.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 
 
 def evaluate(

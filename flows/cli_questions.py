@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.console import Console
+from flows.endings import Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.settings import Settings
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")]
 SHOWN_ROWS = 50
 
 

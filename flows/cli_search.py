@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.endings import Json
+
 if TYPE_CHECKING:
     from flows.console import Console
 
@@ -33,9 +35,7 @@ def search(
     ] = False,
     model: Annotated[str, typer.Option(help="With --clip: by whose codes.")] = "distiller",
     top: Annotated[int, typer.Option(min=1, max=1000, help="Hits at the most.")] = 10,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, last, on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Find clips: like a clip, like a picture, by words, or by how people stand.
 
