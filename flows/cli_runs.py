@@ -42,15 +42,13 @@ def demo(
     """
     console: Console = context.obj
     settings = console.settings(runs=True)
-    from flows.demo import DISTILLER_PRESET, HELDOUT_CLIPS, INPUT_SIDE, chosen_preset
     from flows.demo import demo as flow
     from flows.demo_report import demo_text
+    from flows.demo_steps import chosen_preset
     from flows.standing import standing
 
     chosen = chosen_preset(preset, synthetic=synthetic)
-    found = standing(
-        settings, chosen, DISTILLER_PRESET, HELDOUT_CLIPS, INPUT_SIDE, synthetic=synthetic
-    )
+    found = standing(settings, chosen, synthetic=synthetic)
     if found is None:
         found = flow(synthetic=synthetic, preset=chosen, home=console.home)
     stages = found["stages"]

@@ -59,20 +59,7 @@ def search(
         model=model,
         count=top,
     )
-    rows = [
-        (
-            f"{hit['score']:.3f}",
-            hit["session"],
-            _span(hit),
-            hit["camera_id"] or "all",
-            hit["clip_id"],
-        )
-        for hit in found["hits"]
-    ]
-    title = f"of {found['searched']} clips"
-    heads = ("score", "session", "when", "camera", "clip_id")
-    console.answer(found, as_json=as_json, text=console.table(title, heads, rows))
+    from flows.demo_report import hits_text
 
-
-def _span(hit: dict[str, int]) -> str:
-    return f"{hit['start_ns'] / 1e9:.2f}-{hit['end_ns'] / 1e9:.2f} s"
+    text = hits_text(console, f"of {found['searched']} clips", found["hits"])
+    console.answer(found, as_json=as_json, text=text)

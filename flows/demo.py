@@ -1,7 +1,7 @@
-"""Flow *demo*: the whole road in one run, from a folder of footage to new video.
+"""Flow *demo*: the whole road in one run, from a folder of footage to new video of every kind.
 
 Each stage is the flow that users run; nothing here is made for the demo but the choice of what
-to run it on.
+to run it on (`demo_steps.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.demo_search import demo_search
+from flows.demo_steps import GENERATIONS, chosen_preset, models
 from flows.distill import distill
 from flows.extract import extract
 from flows.generate import generate
@@ -18,45 +20,33 @@ from flows.ingest import ingest
 from flows.promote import promote
 from flows.reindex import reindex
 from infra.settings import load_settings
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.applications.catalogue import application_of
+from tasks.encoder_presets import ENCODERS
 from tasks.sample import sample_archive
-
-# One clip of each held-out session, all its cameras: footage the model has never seen.
-HELDOUT_CLIPS = (
-    "select clip_id from current_clips where split = 'heldout' "
-    "qualify row_number() over (partition by session_id order by start_ns) = 1"
-)
-# The distiller's preset: the larger ones take minutes that a first look does not have.
-DISTILLER_PRESET = "ci"
-# The model is given the clips at this size, so that its video can be compared with the truth.
-INPUT_SIDE = 144
-
-
-def chosen_preset(preset: str | None, *, synthetic: bool) -> str:
-    """Return the preset that is meant: the laptop's for real footage, the short one else."""
-    return preset or ("ci" if synthetic else "laptop")
 
 
 @flow(name="demo", validate_parameters=False)
 def demo(
     *, synthetic: bool = False, preset: str | None = None, home: str | None = None
 ) -> dict[str, Any]:
-    """Fetch or make the sample archive, then run every stage: ingest to the distiller's codes."""
-    archive = sample_archive(load_settings(home), synthetic=synthetic)
+    """Fetch or make the sample archive, then run every stage, ingest to a search."""
+    settings = load_settings(home)
+    archive = sample_archive(settings, synthetic=synthetic)
     # The demo's own heartbeat speaks for its stages: each one more costs .9 s to end.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        stages = {
-            "ingest": ingest(archive, home),
-            "extract": extract((), home),
-            "distill": distill(chosen_preset(preset, synthetic=synthetic), home),
-            "promote": promote(home=home),
-        }
-        if stages["promote"]["champion_after"] is not None:
-            stages["generate"] = generate(
-                "super-resolution", HELDOUT_CLIPS, options={"input_side": INPUT_SIDE}, home=home
-            )
-        stages["distill_distiller"] = distill(DISTILLER_PRESET, home, DISTILLER)
-        stages["promote_distiller"] = promote(DISTILLER, home=home)
-        if stages["promote_distiller"]["champion_after"] is not None:
-            stages["reindex"] = reindex(home=home)
-    return {"archive": archive, "stages": stages}
+        stages = {"ingest": ingest(archive, home), "extract": extract((), home)}
+        serving: set[str | None] = {None}
+        for model, size in models(chosen_preset(preset, synthetic=synthetic)).items():
+            stages[f"distill {model}"] = distill(size, home, model)
+            promoted = stages[f"promote {model}"] = promote(model, home=home)
+            if promoted["champion_after"] is None:
+                continue
+            serving.add(model)
+            if model in ENCODERS:
+                stages["reindex"] = reindex(f"models:/{model}@champion", home)
+        for one in GENERATIONS:
+            if application_of(one.application, one.options).model in serving:
+                stages[one.stage] = generate(
+                    one.application, one.select, options=one.options, home=home
+                )
+    return {"archive": archive, "stages": stages, "search": demo_search(settings)}

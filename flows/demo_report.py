@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from flows.console import Console
     from infra.settings import Settings
@@ -141,16 +141,31 @@ def _verdict(gate: Mapping[str, Any]) -> str:
     return "FAILED"
 
 
+def hits_text(console: Console, title: str, hits: Iterable[Mapping[str, Any]]) -> str:
+    """Return what a search found, best first."""
+    rows = [
+        (
+            f"{hit['score']:.3f}",
+            hit["session"],
+            f"{hit['start_ns'] / 1e9:.2f}-{hit['end_ns'] / 1e9:.2f} s",
+            hit["camera_id"] or "all",
+            hit["clip_id"],
+        )
+        for hit in hits
+    ]
+    return console.table(title, ("score", "session", "when", "camera", "clip_id"), rows)
+
+
 def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) -> str:
     """Return the demo's last page: counts, the model, the gates, and where to look."""
     stages = found["stages"]
-    parts = [
-        console.stages(stages),
-        judged_text(console, stages["distill"]),
-        gates_text(console, stages["promote"]),
-        judged_text(console, stages["distill_distiller"]),
-        gates_text(console, stages["promote_distiller"]),
-    ]
+    parts = [console.stages(stages)]
+    for model in [name.partition(" ")[2] for name in stages if name.startswith("distill ")]:
+        parts.append(judged_text(console, stages[f"distill {model}"]))
+        parts.append(gates_text(console, stages[f"promote {model}"]))
+    if found["search"]:
+        title = f"most like clip {found['search']['clip_id']}, in other sessions"
+        parts.append(hits_text(console, title, found["search"]["hits"]))
     if all(
         report["inputs"] == report["cached"] + report["quarantined"] for report in stages.values()
     ):

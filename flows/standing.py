@@ -7,22 +7,24 @@ Reads the archive's listing, the catalog and the registry; writes nothing. A Pre
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from catalog.comparison import FINGERPRINTS
+from flows.demo_search import demo_search
+from flows.demo_steps import GENERATIONS, models
 from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.applications.catalogue import application_of
 from tasks.distill import describe, plan_distill
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.encode_estimate import reindex_estimate
 from tasks.encode_plan import plan_codes
+from tasks.encoder_presets import ENCODERS
 from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
 from tasks.generate_plan import plan_generations
 from tasks.ingest_plan import plan_ingest
-from tasks.presets import MODEL_NAME
 from tasks.refine_estimate import refine_estimate
 from tasks.refine_plan import plan_refine
 from tasks.requests import Encoding
@@ -31,20 +33,15 @@ from tasks.sample import held_sample
 from tasks.sessions import form_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from flows.demo_steps import Generation
     from infra.settings import Settings
 
+    Plan = Callable[[FlowRun], dict[str, Any] | None]
 
-def standing(
-    settings: Settings,
-    preset: str,
-    distiller_preset: str,
-    select: str,
-    input_side: int,
-    *,
-    synthetic: bool,
-) -> dict[str, Any] | None:
+
+def standing(settings: Settings, preset: str, *, synthetic: bool) -> dict[str, Any] | None:
     """Return what the demo returns if every stage is current, None if any has work to do.
 
     The stages' own plans are asked, so what is current here is what a run would find current.
@@ -53,22 +50,27 @@ def standing(
     if archive is None:
         return None
     stages: dict[str, dict[str, Any]] = {}
-    plans: dict[str, Callable[[FlowRun], dict[str, Any] | None]] = {
-        "ingest": lambda run: _ingest(archive, run),
-        "extract": lambda run: {} if not plan_features.fn((), run).work else None,
-        "distill": lambda run: _distill(preset, run),
-        "promote": lambda run: _promote(stages["distill"], run),
-        "generate": lambda run: _generate(select, input_side, run),
-        "distill_distiller": lambda run: _distill(distiller_preset, run, DISTILLER),
-        "promote_distiller": lambda run: _promote(stages["distill_distiller"], run),
-        "reindex": lambda run: {} if not plan_codes.fn(None, run).work else None,
-    }
-    for name, plan in plans.items():
+    for name, plan in _plans(archive, preset, stages):
         found = _asked(name, plan, settings)
         if found is None:
             return None
         stages[name] = found
-    return {"archive": archive, "stages": stages}
+    return {"archive": archive, "stages": stages, "search": demo_search(settings)}
+
+
+def _plans(
+    archive: str, preset: str, stages: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, Plan]]:
+    """Yield the plan of each stage of the demo, in their order."""
+    yield "ingest", lambda run: _ingest(archive, run)
+    yield "extract", lambda run: {} if not plan_features.fn((), run).work else None
+    for model, size in models(preset).items():
+        yield f"distill {model}", partial(_distill, size, model)
+        yield f"promote {model}", partial(_promote, stages[f"distill {model}"])
+        if model in ENCODERS:
+            yield "reindex", lambda run: {} if not plan_codes.fn(None, run).work else None
+    for one in GENERATIONS:
+        yield one.stage, partial(_generate, one)
 
 
 def ingest_standing(settings: Settings, archive: str) -> dict[str, Any] | None:
@@ -147,9 +149,7 @@ def generate_plan(
     }
 
 
-def _asked(
-    name: str, plan: Callable[[FlowRun], dict[str, Any] | None], settings: Settings
-) -> dict[str, Any] | None:
+def _asked(name: str, plan: Plan, settings: Settings) -> dict[str, Any] | None:
     """Ask one stage; a stage that refuses has work to do, and says so when it is run."""
     run, watch = FlowRun(name, settings), Stopwatch()
     with PeakMemory() as memory, watch.stage(name):
@@ -175,7 +175,7 @@ def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
     return {}
 
 
-def _distill(preset: str, run: FlowRun, model: str = MODEL_NAME) -> dict[str, Any] | None:
+def _distill(preset: str, model: str, run: FlowRun) -> dict[str, Any] | None:
     plan = plan_distill.fn(preset, run, model)
     return None if plan.version is None else describe(run.settings, plan.version, model)
 
@@ -196,7 +196,7 @@ def _promote(distilled: Mapping[str, Any], run: FlowRun) -> dict[str, Any] | Non
     }
 
 
-def _generate(select: str, input_side: int, run: FlowRun) -> dict[str, Any] | None:
-    asked = application_of("super-resolution", {"input_side": input_side})
-    plan = plan_generations.fn(asked, select, None, Encoding(), run)
+def _generate(one: Generation, run: FlowRun) -> dict[str, Any] | None:
+    asked = application_of(one.application, one.options)
+    plan = plan_generations.fn(asked, one.select, None, Encoding(), run)
     return None if plan.due else {"model": plan.model and plan.model.uri, "files": []}

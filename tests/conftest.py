@@ -91,7 +91,7 @@ def road(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Road:
     """Run ingest, extract, distill, promote and generate once, as the command does."""
-    from flows.demo import HELDOUT_CLIPS
+    from flows.demo_steps import HELDOUT_CLIPS
     from flows.distill import distill
     from flows.extract import extract
     from flows.generate import generate

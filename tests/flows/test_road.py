@@ -13,7 +13,7 @@ import pytest
 from catalog.contents import content_digest
 from catalog.query import run
 from catalog.store import Catalog
-from flows.demo import HELDOUT_CLIPS
+from flows.demo_steps import HELDOUT_CLIPS
 from flows.distill import distill
 from flows.extract import extract
 from flows.generate import generate

@@ -1,0 +1,56 @@
+"""What the demo runs, as data: which models it learns, and what it makes with them.
+
+Whether a run would find everything current (`standing.py`) is asked of the same steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.presets import MODEL_NAME as SUPER_RESOLUTION
+
+# One clip of each held-out session, all its cameras: footage the models have never seen.
+HELDOUT_CLIPS = (
+    "select clip_id from current_clips where split = 'heldout' "
+    "qualify row_number() over (partition by session_id order by start_ns) = 1"
+)
+# One camera of one of them.
+ONE_CLIP = (
+    "select clip_id, cameras[1] as camera_id from current_clips where split = 'heldout' "
+    "order by len(cameras) desc, session_id, start_ns limit 1"
+)
+# Models are given the clips at this size, so that their video can be compared with the truth.
+INPUT_SIDE = 144
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """New video of one kind."""
+
+    application: str
+    select: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> str:
+        """Its name among the stages."""
+        return f"generate {self.application}"
+
+
+def models(preset: str) -> dict[str, str]:
+    """Return the preset of each model that is learned, in order.
+
+    Only the first has the preset that was asked for: the larger ones of the others take minutes
+    that a first look does not have.
+    """
+    return {SUPER_RESOLUTION: preset, DISTILLER: "ci"}
+
+
+GENERATIONS = (Generation(SUPER_RESOLUTION, HELDOUT_CLIPS, {"input_side": INPUT_SIDE}),)
+
+
+def chosen_preset(preset: str | None, *, synthetic: bool) -> str:
+    """Return the preset that is meant: the laptop's for real footage, the short one else."""
+    return preset or ("ci" if synthetic else "laptop")
