@@ -1,6 +1,6 @@
-"""Commands that do work, from demo and ingest to reindex and generate. Each runs one flow.
+"""Commands that do work, from demo and ingest to reindex. Each runs one flow.
 
-The commands distill and evaluate are in `cli_distill.py` and `cli_evaluate.py`.
+The commands distill, evaluate and generate are in files of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flows import cli_generate
 from flows.cli_distill import distill
 from flows.cli_evaluate import evaluate
 from flows.console import Console, exit_code
@@ -19,8 +20,9 @@ ARCHIVES = "A folder, tar, zip, s3:// or gs:// prefix, or a manifest; it is only
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application, in the order of the road."""
-    for command in (demo, ingest, extract, distill, evaluate, promote, reindex, generate):
+    for command in (demo, ingest, extract, distill, evaluate, promote, reindex):
         app.command()(command)
+    app.add_typer(cli_generate.app, name="generate")
 
 
 def demo(
@@ -177,34 +179,3 @@ def reindex(
     from flows.reindex import reindex as flow
 
     finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
-
-
-def generate(
-    context: typer.Context,
-    application: Annotated[str, typer.Argument(help="super-resolution.")],
-    select: Annotated[
-        str, typer.Option(help="SQL giving clip_id, and camera_id if only some are wanted.")
-    ] = "select clip_id from current_clips",
-    model: Annotated[
-        str | None, typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the champion.")
-    ] = None,
-    input_side: Annotated[
-        int | None,
-        typer.Option(help="Bring the source down to this shorter side first, and compare.", min=16),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Make new video from a selection of clips, with the promoted model.
-
-    The source's timing and sound are kept. Each video's lineage and measured quality is a row of
-    the table generations.
-
-    Example: stillhouse generate super-resolution --select
-    "select clip_id from current_clips where split = 'heldout'" --input-side 144
-    """
-    console: Console = context.obj
-    console.settings(runs=True)
-    from flows.generate import generate as flow
-
-    found = flow(application, select, model, input_side, console.home)
-    finish(console, "generate", found, as_json=as_json)

@@ -53,7 +53,7 @@ def demo(
         }
         if stages["promote"]["champion_after"] is not None:
             stages["generate"] = generate(
-                "super-resolution", HELDOUT_CLIPS, input_side=INPUT_SIDE, home=home
+                "super-resolution", HELDOUT_CLIPS, options={"input_side": INPUT_SIDE}, home=home
             )
         stages["distill_distiller"] = distill(DISTILLER_PRESET, home, DISTILLER)
         stages["promote_distiller"] = promote(DISTILLER, home=home)

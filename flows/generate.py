@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.generate import make_generations, plan_generations
+from tasks.applications.catalogue import application_of
+from tasks.generate import make_generations
+from tasks.generate_plan import plan_generations
+from tasks.requests import Encoding
 from tasks.run_record import flow_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EVERY_CLIP = "select clip_id from current_clips"
 
@@ -18,13 +24,20 @@ def generate(
     application: str,
     select: str = EVERY_CLIP,
     model: str | None = None,
-    input_side: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    encoding: Mapping[str, Any] | None = None,
     home: str | None = None,
 ) -> dict[str, Any]:
-    """Make a video of every selected clip that has none yet. Safe to run again."""
+    """Make a video of every selected clip that has none yet. Safe to run again.
+
+    `options` are the application's (`stillhouse generate APPLICATION --help`), `encoding` are
+    codec, crf and pixel_format.
+    """
+    asked = application_of(application, options or {})
+    written = Encoding(**(encoding or {}))
     settings = load_settings(home)
-    parameters = {"application": application, "select": select, "input_side": input_side}
+    parameters = {"application": application, "select": select, "options": asked.parameters()}
     with flow_record("generate", settings, parameters) as run:
-        plan = plan_generations(application, select, model, input_side, run)
-        made = make_generations(application, plan, run)
-    return {**run.report, "model": plan.model.uri, "files": [row["uri"] for row in made]}
+        plan = plan_generations(asked, select, model, written, run)
+        made = make_generations(plan, run)
+    return {**run.report, "model": plan.model.uri if plan.model else None, "files": made}

@@ -6,23 +6,26 @@ Reads the archive's listing, the catalog and the registry; writes nothing. A Pre
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from catalog.comparison import FINGERPRINTS
 from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
+from tasks.applications.catalogue import application_of
 from tasks.distill import describe, plan_distill
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.encode_estimate import reindex_estimate
 from tasks.encode_plan import plan_codes
 from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
-from tasks.generate import plan_generations
+from tasks.generate_plan import plan_generations
 from tasks.ingest_plan import plan_ingest
 from tasks.presets import MODEL_NAME
 from tasks.refine_estimate import refine_estimate
 from tasks.refine_plan import plan_refine
+from tasks.requests import Encoding
 from tasks.run_record import FlowRun
 from tasks.sample import held_sample
 from tasks.sessions import form_sessions
@@ -117,6 +120,33 @@ def refine_plan(
     return refine_estimate(plan_refine.fn(method, run, model, evaluations, seed), run)
 
 
+def generate_plan(
+    settings: Settings,
+    application: str,
+    select: str,
+    model: str | None,
+    options: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return how many videos would be made of a selection; nothing is committed.
+
+    Raises:
+        UnknownApplicationError, ApplicationOptionError, InputFileError: it cannot be asked so.
+        SelectionInvalidError, SelectionEmptyError, NoChampionError: there is nothing to plan.
+    """
+    run = FlowRun("generate", settings)
+    asked = application_of(application, options)
+    plan = plan_generations.fn(asked, select, model, Encoding(**encoding), run)
+    return {
+        "dry_run": True,
+        "videos": run.ledger.inputs - len(plan.refused),
+        "current": run.ledger.cached,
+        "to_make": len(plan.due),
+        "refused": dict(Counter(one.reason for one in plan.refused)),
+        "model": plan.model and plan.model.uri,
+    }
+
+
 def _asked(
     name: str, plan: Callable[[FlowRun], dict[str, Any] | None], settings: Settings
 ) -> dict[str, Any] | None:
@@ -167,5 +197,6 @@ def _promote(distilled: Mapping[str, Any], run: FlowRun) -> dict[str, Any] | Non
 
 
 def _generate(select: str, input_side: int, run: FlowRun) -> dict[str, Any] | None:
-    plan = plan_generations.fn("super-resolution", select, None, input_side, run)
-    return None if plan.requests else {"model": plan.model.uri, "files": []}
+    asked = application_of("super-resolution", {"input_side": input_side})
+    plan = plan_generations.fn(asked, select, None, Encoding(), run)
+    return None if plan.due else {"model": plan.model and plan.model.uri, "files": []}

@@ -63,6 +63,14 @@ class UnknownApplicationError(UsageError):
     """No application of that name: `stillhouse generate --help` lists them."""
 
 
+class ApplicationOptionError(UsageError):
+    """An application has no such option, or not with this value: see its `--help`."""
+
+
+class InputFileError(UsageError):
+    """A file that was handed over cannot be read, or is no such file: the message says why."""
+
+
 class UnknownModelError(UsageError):
     """No model of that name can be distilled: `stillhouse distill --help` lists them."""
 

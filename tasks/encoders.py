@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import av
 import cv2
+
+from infra.errors import ApplicationOptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What players of mp4 know; any other codec goes into Matroska.
+IN_MP4 = ("libx264", "libx265", "libsvtav1")
 # crf 16: luma within 45 dB of what came in on moving fine texture, which no eye tells apart.
 _DEFAULTS = {"libx264": {"preset": "veryfast", "crf": "16"}}
 # libx265 and SVT-AV1 start pools of their own, whatever the number of threads asked for.
@@ -35,3 +40,24 @@ def encoder_options(codec: str, given: Mapping[str, str] | None) -> dict[str, st
         name, value = _REPEATABLE[codec]
         options[name] = f"{value}:{options[name]}" if name in options else value
     return options
+
+
+def require_encoder(name: str, pixel_format: str) -> None:
+    """Refuse an encoder that this PyAV does not have, or a pixel format it does not take.
+
+    Raises:
+        ApplicationOptionError: with those it would take.
+    """
+    try:
+        codec = av.codec.Codec(name, "w")
+    except ValueError as error:
+        raise ApplicationOptionError(
+            f"There is no encoder {name!r}; try {', '.join(IN_MP4)} or ffv1.",
+            command="stillhouse generate --help",
+        ) from error
+    formats = [one.name for one in codec.video_formats or ()]
+    if codec.type != "video" or (formats and pixel_format not in formats):
+        raise ApplicationOptionError(
+            f"{name} does not write {pixel_format}; it writes {', '.join(formats) or 'no video'}.",
+            command="stillhouse generate --help",
+        )

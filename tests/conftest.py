@@ -105,6 +105,8 @@ def road(
         "extract": extract((), str(home)),
         "distill": distill("ci", str(home)),
         "promote": promote(home=str(home)),
-        "generate": generate("super-resolution", HELDOUT_CLIPS, input_side=64, home=str(home)),
+        "generate": generate(
+            "super-resolution", HELDOUT_CLIPS, options={"input_side": 64}, home=str(home)
+        ),
     }
     return Road(load_settings(home), truth, reports)

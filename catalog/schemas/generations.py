@@ -19,15 +19,15 @@ SOURCE_SPAN = pa.struct(
 
 GENERATIONS = Table(
     name="generations",
-    doc="One row a generation: a clip made by a model, with what it came from.",
+    doc="One row a generation: a clip that was made, with what it came from.",
     schema=pa.schema(
         [
-            column("generation_id", pa.string(), "hash of model, clip, camera and parameters"),
-            column("application", pa.string(), "what was asked for: superresolution, ..."),
-            column("model", pa.string(), "the model's name in the registry"),
-            column("model_version", pa.int64(), "its version in the registry"),
-            column("model_digest", pa.string(), "digest of its weights"),
-            column("clip_id", pa.string(), "the clip it was made from"),
+            column("generation_id", pa.string(), "hash of model, sources and parameters"),
+            column("application", pa.string(), "what was asked for: super-resolution, ..."),
+            column("model", pa.string(), "the model's name in the registry, if any", null=True),
+            column("model_version", pa.int64(), "its version in the registry", null=True),
+            column("model_digest", pa.string(), "digest of its weights", null=True),
+            column("clip_id", pa.string(), "the clip it was made from, of several the first"),
             column("session_id", pa.string(), "that clip's session"),
             column("camera_id", pa.string(), "the camera it is seen by"),
             column("start_ns", pa.int64(), "first instant, on the session clock"),
@@ -47,6 +47,8 @@ GENERATIONS = Table(
             column("frames", pa.int64(), "frames written"),
             column("has_audio", pa.bool_(), "it carries the source's sound"),
             column("quality", pa.string(), "what was measured of it, as JSON", null=True),
+            column("picture", pa.string(), "side by side with its source, for people", null=True),
+            column("source_digest", pa.string(), "of the code that made it", null=True),
             column("snapshot", pa.string(), "the catalog's versions that were read, as JSON"),
             column("flow_run_id", pa.string(), "the flow run that made it"),
             column("created_ns", pa.int64(), "when it was made, since 1970"),
@@ -54,5 +56,5 @@ GENERATIONS = Table(
     ),
     key=("generation_id",),
     sort_by=("session_id", "camera_id", "start_ns"),
-    volatile=("flow_run_id", "created_ns", "snapshot", "uri", "model_version"),
+    volatile=("flow_run_id", "created_ns", "snapshot", "uri", "picture", "model_version"),
 )

@@ -172,7 +172,7 @@ def test_running_again_does_nothing(road: Road) -> None:
     assert extract((), road.home)["cached"] == road.reports["extract"]["done"]
     assert distill("ci", road.home)["cached"] == 1
     assert promote(home=road.home)["cached"] == 1
-    made = generate("super-resolution", HELDOUT_CLIPS, input_side=64, home=road.home)
+    made = generate("super-resolution", HELDOUT_CLIPS, options={"input_side": 64}, home=road.home)
     assert made["cached"] == made["inputs"] == road.reports["generate"]["done"]
     assert content_digest(Catalog(road.settings.catalog).snapshot()) == before
 
@@ -250,7 +250,7 @@ def test_a_lost_video_is_made_again_bit_for_bit(road: Road) -> None:
     path = Path(row["uri"])
     before = path.read_bytes()
     path.unlink()
-    report = generate("super-resolution", HELDOUT_CLIPS, input_side=64, home=road.home)
+    report = generate("super-resolution", HELDOUT_CLIPS, options={"input_side": 64}, home=road.home)
     assert report["done"] == 1
     assert path.read_bytes() == before
     rows = ask(road, "select count(*) as n, count(distinct generation_id) as d from generations")

@@ -1,33 +1,36 @@
-"""The worker of generation: reads a clip, runs the model over it, writes the video.
+"""The worker of super-resolution: reads a clip, runs the network over it, writes the video.
 
-Runs inside a Ray actor and does not know it. Memory does not grow with the clip: frames stream
+Memory does not grow with the clip: frames stream
 through the network into the encoder.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from infra.errors import MediaError
+from infra.errors import MediaError, ModelInvalidError
 from models import weights
 from models.metrics import luma, psnr, quantise
 from models.precision import cpu_precision
 from models.resample import downsample, upsample
 from models.superresolution import SuperResolution
+from tasks.applications.application import Maker
+from tasks.applications.video import Comparison, sound_of, write
 from tasks.decode import Sampled, Scale, frames
-from tasks.mux import AudioCopy, write_video
-from tasks.requests import Made, Request
+from tasks.requests import Made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+
+    from tasks.applications.super_resolution import SuperResolve
+    from tasks.requests import Request
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -51,36 +54,39 @@ class _Tally:
         }
 
 
-class Generator:
-    """Holds a loaded model; `run` makes one video."""
+class SuperResolutionMaker(Maker):
+    """Holds a loaded network; `make` makes one video."""
 
-    def __init__(self, model_folder: str) -> None:
-        torch.set_num_threads(1)
+    def __init__(self, model_folder: str, asked: SuperResolve) -> None:
         model = weights.load(Path(model_folder))
         if not isinstance(model, SuperResolution):
-            raise TypeError(f"{type(model).__name__} is not a super-resolution model")
+            raise ModelInvalidError(
+                f"{type(model).__name__} is not a super-resolution model.",
+                command="stillhouse show models",
+            )
         self._model = model
+        self._input_side = asked.input_side
         self._precision = cpu_precision()
         self._scale: int = model.config.scale
 
-    def run(self, request: Request) -> Made | MediaError:
-        """Make one video; a source that cannot be read comes back as the reason."""
-        try:
-            return self._make(request)
-        except MediaError as refused:
-            return refused
+    def make(self, request: Request) -> Made:
+        """Make one video.
 
-    def _make(self, request: Request) -> Made:
-        clip, s = request.clip, self._scale
-        width, height = low_size(request, s)
-        compared = request.input_side is not None
+        Raises:
+            MediaError: the source cannot be read.
+        """
+        source, s = request.sources[0], self._scale
+        clip = source.clip
+        width, height = low_size(source.size, self._input_side, s)
+        compared = self._input_side is not None
         # Where a truth exists the source is read at the output's size and brought down by the
         # antialiased cubic the model was trained with; else it is read as it is.
         size = (width * s, height * s) if compared else (width, height)
         scale = Scale("frame", *size, "rgb24")
         tally, shown = _Tally(), _Shown()
-        source = frames(clip.source, clip.recording_span, (scale,), start_pts=clip.start_pts)
-        lows = self._lows(source, shown, compared=compared)
+        comparison = Comparison(clip.span.duration_ns)
+        given = frames(clip.source, clip.recording_span, (scale,), start_pts=clip.start_pts)
+        lows = self._lows(given, shown, compared=compared)
 
         def video() -> Iterator[tuple[Pixels, int]]:
             with torch.inference_mode():
@@ -88,26 +94,18 @@ class Generator:
                     frame, low, t_ns = shown.pop()
                     picture = made.clamp(0, 1)
                     self._measure(picture, frame, low, tally, compared=compared)
-                    yield _to_bytes(picture), t_ns - clip.recording_span.start_ns
+                    pixels, t_ns = _to_bytes(picture), t_ns - clip.recording_span.start_ns
+                    if comparison.wants(t_ns):
+                        comparison.add({"source": _to_bytes(low), "made": pixels})
+                    yield pixels, t_ns
 
-        Path(request.target).parent.mkdir(parents=True, exist_ok=True)
-        written = write_video(
-            Path(request.target),
-            video(),
-            rate=Fraction(*request.rate) if all(request.rate) else 25,
-            time_base=request.time_base,
-            color_space=request.color_space,
-            color_range=request.color_range,
-            audio=AudioCopy(clip.source, clip.recording_span, clip.start_pts),
-        )
+        written = write(request, video(), audio=sound_of(source))
         return Made(
-            bytes=written.bytes,
-            digest=written.digest,
-            width=width * s,
-            height=height * s,
-            frames=written.frames,
-            has_audio=written.has_audio,
+            written,
+            width * s,
+            height * s,
             quality=tally.report(compared=compared),
+            picture=comparison.write(request),
         )
 
     def _lows(
@@ -155,15 +153,13 @@ class _Shown:
         return self._held.pop(0)
 
 
-def low_size(request: Request, scale: int) -> tuple[int, int]:
+def low_size(size: tuple[int, int], input_side: int | None, scale: int) -> tuple[int, int]:
     """Return the width and height the model is given, even so that any codec takes the result."""
-    if request.input_side is None:
-        return request.width, request.height
+    if input_side is None:
+        return size
     # Never above what the source can serve as truth for.
-    shrink = min(request.input_side / min(request.width, request.height), 1 / scale)
-    width, height = (
-        max(2, round(side * shrink) // 2 * 2) for side in (request.width, request.height)
-    )
+    shrink = min(input_side / min(size), 1 / scale)
+    width, height = (max(2, round(side * shrink) // 2 * 2) for side in size)
     return width, height
 
 
