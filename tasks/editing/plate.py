@@ -1,0 +1,67 @@
+"""What stands behind a region that is removed: frames in which it is elsewhere, or a guess.
+
+Pure. The camera is taken to stand still: each pixel is the median of the frames in which the
+region does not cover it. What is never uncovered is filled in from its edges (Telea 2004).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from tasks.editing.evidence import dilated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from tasks.editing.evidence import Bools, Floats, Pixels
+
+# How far around the region its soft edge, blur of motion and coding reach, in shares of the
+# picture's longer side.
+HALO = 0.012
+# What nobody saw is filled in at this size: there is no detail to be had.
+FILL_SIDE = 320
+
+
+def clean_plate(frames: Sequence[Pixels], masks: Sequence[Floats]) -> tuple[Pixels, Bools]:
+    """Return the picture (H, W, 3) without the region, and where (H, W) it is a guess.
+
+    `frames` are some moments of a camera that stands still, `masks` (H, W) where the region is.
+
+    Raises:
+        ValueError: there is no frame.
+    """
+    if not frames:
+        raise ValueError("there is no frame to see behind the region")
+    reach = max(2, round(HALO * max(frames[0].shape[:2])))
+    covered = np.stack([dilated(mask > 0.2, reach) for mask in masks])
+    unknown = covered.all(axis=0)
+    plate = _median(np.stack(frames), covered)
+    return (_filled(plate, unknown) if unknown.any() else plate), np.asarray(unknown)
+
+
+def _median(frames: Pixels, covered: npt.NDArray[np.bool_]) -> Pixels:
+    """Return the median (H, W, 3) of (N, H, W, 3) over what is not covered (N, H, W)."""
+    plate = np.empty(frames.shape[1:], np.uint8)
+    # A band at a time: floats of nine 1080p frames at once would be 220 MB.
+    for top in range(0, len(plate), 64):
+        band = frames[:, top : top + 64].astype(np.float32)
+        hidden = covered[:, top : top + 64]
+        # Covered everywhere: any value, it is filled in later.
+        band[hidden & ~hidden.all(axis=0)] = np.nan
+        plate[top : top + 64] = np.rint(np.nanmedian(band, axis=0))
+    return plate
+
+
+def _filled(plate: Pixels, unknown: Bools) -> Pixels:
+    shrink = min(1.0, FILL_SIDE / max(unknown.shape))
+    size = (max(1, round(unknown.shape[1] * shrink)), max(1, round(unknown.shape[0] * shrink)))
+    small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA)
+    hole = cv2.resize(unknown.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    guessed = cv2.inpaint(small, hole.astype(np.uint8), 5, cv2.INPAINT_TELEA)
+    whole = cv2.resize(guessed, unknown.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.where(unknown[..., None], whole, plate).astype(np.uint8)
