@@ -80,6 +80,14 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundStream:
+    """Sound made here while it is written: `parts` are (first sample, (2, n) float32)."""
+
+    parts: Iterator[tuple[int, Samples]]
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What was written. `duration_ns` runs from the first frame shown to the end of the last.
 
@@ -112,7 +120,7 @@ def write_video(
     color_range: str | None = None,
     time_base: tuple[int, int] | None = None,
     container_options: Mapping[str, str] | None = None,
-    audio: AudioCopy | Sound | None = None,
+    audio: AudioCopy | Sound | SoundStream | None = None,
 ) -> Written:
     """Encode frames, and sound if any, into the container that the path's suffix names.
 
@@ -238,7 +246,11 @@ class _SoundTrack:
     """The sound that goes along: copied packet by packet where the container can carry it."""
 
     def __init__(
-        self, out: OutputContainer, audio: AudioCopy | Sound | None, stack: ExitStack, suffix: str
+        self,
+        out: OutputContainer,
+        audio: AudioCopy | Sound | SoundStream | None,
+        stack: ExitStack,
+        suffix: str,
     ) -> None:
         self._out = out
         self._packets: Iterator[Any] = iter(())
@@ -246,6 +258,8 @@ class _SoundTrack:
         if isinstance(audio, Sound):
             parts = ((k, audio.samples[k : k + 1024].T) for k in range(0, len(audio.samples), 1024))
             self._packets = self._encoded(parts, audio.rate, audio.samples.shape[1])
+        elif isinstance(audio, SoundStream):
+            self._packets = self._encoded(audio.parts, audio.rate, 2)
         elif audio is not None:
             self._packets = self._taken(
                 stack.enter_context(open_container(audio.source)), audio, suffix

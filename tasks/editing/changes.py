@@ -15,8 +15,11 @@ import numpy as np
 
 from infra.errors import RegionInvalidError
 from tasks.editing.following import window
+from tasks.editing.marks import MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tasks.editing.evidence import Bools, Floats, Pixels
 
 Kind = Literal["replace", "recolour", "blur", "remove"]
@@ -107,6 +110,25 @@ class Change:
         kept = self.picture[top : top + kept_h, left : left + kept_w]
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(kept, (width, height), interpolation=way), np.uint8)
+
+
+def read_picture(path: Path) -> Pixels:
+    """Return the picture (H, W, 3) of a PNG or JPEG file that is to replace a region.
+
+    Raises:
+        RegionInvalidError: it is none, or too large.
+    """
+    raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
+    if not raw.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+        raise RegionInvalidError(f"{path.name} is no PNG or JPEG of a size that is read.")
+    try:
+        # The library refuses pictures of over 2^30 pixels by itself, and raises.
+        found = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise RegionInvalidError(f"{path.name} cannot be decoded: too large.") from error
+    if found is None or found.shape[0] * found.shape[1] > MAX_PIXELS:
+        raise RegionInvalidError(f"{path.name} is damaged, or larger than {MAX_PIXELS} pixels.")
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def lightness_of(picture: Pixels, mask: Bools) -> float:

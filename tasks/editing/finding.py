@@ -116,7 +116,9 @@ def _placed(
     if not depth:
         return dict.fromkeys(cameras)
     # The body: half as thick as the region is wide there.
-    thick = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)[rows[some], columns[some]]
+    thick: Matrix = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)[
+        rows[some], columns[some]
+    ]
     reach = thick * depth / marked.camera.matrix[0][0]
     body = np.concatenate([rays * (depth + share * reach)[:, None] for share in (-1, 0, 1)])
     points = _in_world(marked.camera, body)

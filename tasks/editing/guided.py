@@ -43,7 +43,8 @@ def guided(mask: Floats, picture: Pixels, radius: int, full: Pixels | None = Non
 
 
 def _grey(picture: Pixels) -> Floats:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32) / 255
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(grey / np.float32(255), np.float32)
 
 
 def _box(values: Floats, radius: int) -> Floats:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from tasks.editing.evidence import dilated
+from tasks.editing.following import flow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HALO = 0.012
 # What nobody saw is filled in at this size: there is no detail to be had.
 FILL_SIDE = 320
+STILL_PX = 1.0
 
 
 def clean_plate(frames: Sequence[Pixels], masks: Sequence[Floats]) -> tuple[Pixels, Bools]:
@@ -39,9 +41,23 @@ def clean_plate(frames: Sequence[Pixels], masks: Sequence[Floats]) -> tuple[Pixe
         raise ValueError("there is no frame to see behind the region")
     reach = max(2, round(HALO * max(frames[0].shape[:2])))
     covered = np.stack([dilated(mask > 0.2, reach) for mask in masks])
-    unknown = covered.all(axis=0)
+    unknown = np.asarray(covered.all(axis=0))
     plate = _median(np.stack(frames), covered)
     return (_filled(plate, unknown) if unknown.any() else plate), np.asarray(unknown)
+
+
+def stands_still(pictures: Sequence[Pixels], masks: Sequence[Floats]) -> bool:
+    """Tell whether a camera stands still: whether what is not the region does not move.
+
+    The median flow from the first frame to others over the clip is at most 1 px of these pictures.
+    """
+    some = np.linspace(0, len(pictures) - 1, 4).round().astype(int)[1:]
+    for k in some:
+        rest = ~dilated((masks[0] > 0.2) | (masks[k] > 0.2), 4)
+        moved = np.linalg.norm(flow(pictures[0], pictures[k]), axis=2)
+        if rest.any() and float(np.median(moved[rest])) > STILL_PX:
+            return False
+    return True
 
 
 def _median(frames: Pixels, covered: npt.NDArray[np.bool_]) -> Pixels:

@@ -106,7 +106,9 @@ class Regions:
                 continue
             at = camera.frame_at(t_ns)
             looks = [self._look(camera, at, behind)]
-            looks += [self._look(one, one.frame_at(t_ns), background(one.pictures)) for one in helpers]
+            looks += [
+                self._look(one, one.frame_at(t_ns), background(one.pictures)) for one in helpers
+            ]
             here = self._look(self._marked, start, self._behind)
             found = find(here, mask, looks, self.evidence)[0]
             if found.reason == "seen":
