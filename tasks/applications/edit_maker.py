@@ -22,7 +22,7 @@ from tasks.decode import Scale, frames, sample
 from tasks.editing.changes import Change, lightness_of, parse_colour, read_picture
 from tasks.editing.evidence import SAMPLES
 from tasks.editing.marks import Box, object_in, read_mask
-from tasks.editing.plate import clean_plate, stands_still
+from tasks.editing.plate import clean_plate, moving_in, stands_still
 from tasks.editing.regions import MOMENTS, Region, Regions, Seen, full_alpha, work_size
 from tasks.pinhole import resized
 from tasks.requests import Made
@@ -148,14 +148,15 @@ class EditMaker(Maker):
         clip = camera.clip
         instants = [clip.clock.to_recording(seen.times_ns[k]) for k in wanted]
         scale = Scale("frame", *size, "rgb24")
-        pictures, masks = [], []
+        pictures, masks, moving = [], [], []
         for one in sample(clip.source, instants, (scale,), start_pts=clip.start_pts):
             full = one.images["frame"]
             for index in one.indices[:1]:
                 k = wanted[index]
                 pictures.append(full)
+                moving.append(moving_in(seen.pictures, k))
                 masks.append(full_alpha(region.masks[k], seen.pictures[k], full))
-        return clean_plate(pictures, masks)
+        return clean_plate(pictures, masks, moving)
 
 
 def _frames(camera: CameraSource, size: tuple[int, int]) -> Iterator[tuple[Pixels, int]]:

@@ -1,7 +1,8 @@
 """What stands behind a region that is removed: frames in which it is elsewhere, or a guess.
 
-Pure. The camera is taken to stand still: each pixel is the median of the frames in which the
-region does not cover it. What is never uncovered is filled in from its edges (Telea 2004).
+Pure. The camera is taken to stand still: each pixel is the median of the frames in which neither
+the region nor anything else that moves covers it. What is never seen so is filled in from its edges
+(Telea 2004).
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 HALO = 0.012
 # What nobody saw is filled in at this size: there is no detail to be had.
 FILL_SIDE = 320
-STILL_PX = 1.0
+STILL_PX, MOVING_PX = 1.0, 0.5
 
 
-def clean_plate(frames: Sequence[Pixels], masks: Sequence[Floats]) -> tuple[Pixels, Bools]:
+def clean_plate(
+    frames: Sequence[Pixels], masks: Sequence[Floats], moving: Sequence[Bools] = ()
+) -> tuple[Pixels, Bools]:
     """Return the picture (H, W, 3) without the region, and where (H, W) it is a guess.
 
-    `frames` are some moments of a camera that stands still, `masks` (H, W) where the region is.
+    `frames` are some moments of a camera that stands still, `masks` (H, W) where the region is,
+    `moving` (h, w), of any size, where anything moves (`moving_in`).
 
     Raises:
         ValueError: there is no frame.
@@ -41,9 +45,24 @@ def clean_plate(frames: Sequence[Pixels], masks: Sequence[Floats]) -> tuple[Pixe
         raise ValueError("there is no frame to see behind the region")
     reach = max(2, round(HALO * max(frames[0].shape[:2])))
     covered = np.stack([dilated(mask > 0.2, reach) for mask in masks])
+    if moving:
+        size = (covered.shape[2], covered.shape[1])
+        stirred = [
+            cv2.resize(one.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+            for one in moving
+        ]
+        # What moves all the while and is never the region (a fountain) is its own background.
+        covered |= np.stack(stirred) & covered.any(axis=0)
     unknown = np.asarray(covered.all(axis=0))
     plate = _median(np.stack(frames), covered)
     return (_filled(plate, unknown) if unknown.any() else plate), np.asarray(unknown)
+
+
+def moving_in(pictures: Sequence[Pixels], frame: int) -> Bools:
+    """Return where anything moves in a frame (h, w): by half a pixel until the frame beside it."""
+    other = frame + 1 if frame + 1 < len(pictures) else max(0, frame - 1)
+    moved = np.linalg.norm(flow(pictures[frame], pictures[other]), axis=2)
+    return dilated(np.asarray(moved > MOVING_PX), 3)
 
 
 def stands_still(pictures: Sequence[Pixels], masks: Sequence[Floats]) -> bool:

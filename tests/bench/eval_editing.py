@@ -24,7 +24,7 @@ from tasks.editing.features import PictureFeatures
 from tasks.editing.following import Clip, follow
 from tasks.editing.marks import Box, object_in
 from tasks.editing.mask_scores import outline_f, region_j, region_psnr
-from tasks.editing.plate import clean_plate
+from tasks.editing.plate import clean_plate, moving_in
 from tasks.editing.regions import Regions, Seen, full_alpha
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Features = Callable[[Pixels], Tensor]
 
 Table = dict[str, list[tuple[float, ...]]]
-COLOUR = (40, 200, 90)
+COLOUR = (230, 40, 200)
 EVERY = 4  # frames between those of which edits are compared
 
 
@@ -129,10 +129,8 @@ def across_cameras(
         for body in take.bodies(camera, at):
             mask = take.masks(camera, body)[at]
             regions = {
-                name: _regions(
-                    take, camera, at, mask, features if with_net else None, calibrated=calibrated
-                )
-                for name, with_net, calibrated in (
+                name: _regions(take, camera, at, mask, features if net else None, calibrated=known)
+                for name, net, known in (
                     ("ours, calibrated", True, True),
                     ("ours, not calibrated", True, False),
                     ("ours, not calibrated, no features", False, False),
@@ -244,7 +242,8 @@ def _edit_psnr(
     behind = None
     if kind == "remove":
         some = list(range(0, len(pictures), 4))
-        behind, _ = clean_plate([pictures[k] for k in some], [masks[k] for k in some])
+        stirred = [moving_in(pictures, k) for k in some] if name == "ours" else []
+        behind, _ = clean_plate([pictures[k] for k in some], [masks[k] for k in some], stirred)
     exact_world = {
         "remove": lambda: em.without(take.world, body),
         "replace": lambda: em.painted(take.world, body, np.full_like(texture, COLOUR)),
