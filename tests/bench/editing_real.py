@@ -12,18 +12,23 @@ from catalog.query import rows
 from catalog.span import grid
 from catalog.store import Catalog
 from infra.settings import load_settings
+from tasks.background import LUMA112
 from tasks.calibration import Calibration
-from tasks.decode import Scale, sample
+from tasks.decode import Scale, Source, sample
 from tasks.editing.regions import Seen, work_size
 from tasks.feature_plan import asked
 from tasks.pinhole import resized
+from tasks.pose.shared import RGB320
 from tasks.sources import clip_source
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
+from tasks.views.silhouette import SilhouetteKind
+from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
 
 SMALLEST = 30  # cells of 56 x 56
+STEP_NS = 80_000_000
 
 
 @dataclass(frozen=True)
@@ -95,3 +101,23 @@ def _silhouettes(feature: Feature | None, size: tuple[int, ...]) -> dict[int, Bo
         return {}
     steps = [k for k in np.flatnonzero(feature.mask) if feature.arrays[0][k].sum() > SMALLEST]
     return {int(k): cv2.resize(feature.arrays[0][k].astype(np.float32), size) > 0.5 for k in steps}
+
+
+def person_of(
+    path: str, camera: CameraModel, assets: Path, steps: int = 14
+) -> tuple[Seen, dict[int, Bools]]:
+    """Return a file's first steps of 80 ms, and by step the silhouette of the pose model."""
+    width, height = work_size((camera.width, camera.height))
+    times = [k * STEP_NS for k in range(steps)]
+    scales = (Scale("work", width, height, "rgb24"), RGB320, LUMA112)
+    shown = {}
+    for frame in sample(Source(path), times, scales, start_pts=0):
+        shown |= dict.fromkeys(frame.indices, frame.images)
+    images = {
+        scale.name: np.stack([shown[k][scale.name] for k in range(steps)]) for scale in scales
+    }
+    view = SilhouetteKind().load(assets, 1, {})
+    clip = DecodedClip(np.array(times), np.ones(steps, bool), images, (camera.width, camera.height))
+    feature = view.compute(clip)
+    seen = Seen(path, list(images["work"]), times, resized(camera, width, height))
+    return seen, _silhouettes(feature, (width, height))

@@ -155,7 +155,8 @@ def _places(found: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  #
 @given(place=st.sampled_from(_places(_SOUND_LIST)), value=_JSON)
 @settings(max_examples=300, deadline=None)
 def test_any_value_anywhere_gives_a_list_or_a_typed_error(
-    place: tuple[Any, ...], value: Any  # noqa: ANN401
+    place: tuple[Any, ...],
+    value: Any,  # noqa: ANN401
 ) -> None:
     """A list of which one value was replaced by anything is read, or refused in one sentence."""
     made = json.loads(json.dumps(_SOUND_LIST))
