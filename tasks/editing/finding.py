@@ -40,12 +40,16 @@ DEPTHS, NEAREST, FARTHEST = 64, 0.3, 3.0
 POINTS = 300
 # A region of which less than this share would be inside the picture is outside.
 INSIDE = 0.25
-# Evidence (log odds a pixel) below which a place does not look like the region, on average.
-LIKELY = 0.3
+# Evidence (log odds a pixel, on average) below which a place does not look like the region, where
+# geometry says that it is there, and where nothing does. Of rendered bodies that were there none
+# that was found right had less than 1.2 and 2.3; of those that were not, half had.
+LIKELY, LIKELY_ALONE = 0.7, 1.5
 # Of the size expected, what is found has at least and at most so much.
-SMALLEST, LARGEST = 0.2, 4.0
-# Without geometry: what is found must lead back to what was marked, this much of their union.
-RETURNED = 0.3
+SMALLEST, SMALLEST_ALONE, LARGEST = 0.2, 0.4, 4.0
+# What is found must lead back to what was marked, this much of their union: by its own outline, or
+# by the body that geometry makes of it. Of 58 bodies that were not there, 56 do not; of 58 that
+# were, 54 do.
+RETURNED, RETURNED_BODY = 0.3, 0.15
 _RADIUS_PX = 3
 
 
@@ -77,13 +81,14 @@ def find(marked: Look, mask: Floats, others: Sequence[Look], evidence: Evidence)
     found = []
     for k, one in enumerate(others):
         if k not in placed:
-            found.append(_by_affinity(marked, mask, one, odds[k]))
-            if found[-1].reason == "seen" and not _returns(one, found[-1], marked, mask):
-                found[-1] = _absent(one, "not_found")
+            seen = _by_affinity(marked, mask, one, odds[k])
         elif (expected := placed[k]) is None:
-            found.append(_absent(one, "outside"))
+            seen = _absent(one, "outside")
         else:
-            found.append(_drawn(one, expected, odds[k]))
+            seen = _drawn(one, expected, odds[k])
+        if seen.reason == "seen" and not _leads_back(one, seen, marked, mask):
+            seen = _absent(one, "not_found")
+        found.append(seen)
     return found
 
 
@@ -181,7 +186,8 @@ def _drawn(look: Look, expected: Bools, odds: Floats) -> Found:
     prior = prior / max(1e-6, float(prior.max()))
     likely = np.asarray(1 / (1 + np.exp(-(logit(prior) + odds))), np.float32)
     likely *= dilated(expected, max(2, round(0.5 * size)))
-    return _judged(look, _main_part(likely, expected), odds, float(expected.sum()))
+    part = _main_part(likely, expected)
+    return _judged(look, part, odds, SMALLEST * float(expected.sum()), LIKELY)
 
 
 def _main_part(likely: Floats, expected: Bools) -> Floats:
@@ -198,22 +204,31 @@ def _main_part(likely: Floats, expected: Bools) -> Floats:
     return np.asarray(np.where(dilated(np.asarray(kept), 1), likely, 0), np.float32)
 
 
-def _judged(look: Look, likely: Floats, odds: Floats, area: float) -> Found:
+def _judged(look: Look, likely: Floats, odds: Floats, smallest: float, least: float) -> Found:
+    """Return what was drawn, if it is of a size and looks that the region may have."""
     mask = guided(likely, look.picture, _RADIUS_PX)
     inside = mask > 0.5
     found = float(inside.sum())
-    if not SMALLEST * area <= found <= LARGEST * area or float(odds[inside].mean()) < LIKELY:
+    largest = smallest * LARGEST / SMALLEST
+    if not smallest <= found <= largest or float(odds[inside].mean()) < least:
         return _absent(look, "not_found")
     return Found(mask, "seen")
 
 
-def _returns(other: Look, found: Found, marked: Look, mask: Floats) -> bool:
-    """Tell whether what was found leads back to the region that was marked."""
+def _leads_back(other: Look, found: Found, marked: Look, mask: Floats) -> bool:
+    """Tell whether what was found, marked there, would be found where the region was marked."""
     evidence = learnt(other.picture, found.mask > 0.5, other.behind)
     odds = evidence.of(marked.picture, marked.behind)
-    back = _by_affinity(other, found.mask, marked, odds).mask > 0.5
+    if other.camera is not None and marked.camera is not None:
+        back = _placed(other, found.mask > 0.5, {0: (marked, odds)})[0]
+        least = RETURNED_BODY
+    else:
+        back = _by_affinity(other, found.mask, marked, odds).mask > 0.5
+        least = RETURNED
+    if back is None:
+        return False
     both, either = (back & (mask > 0.5)).sum(), (back | (mask > 0.5)).sum()
-    return bool(both >= RETURNED * either)
+    return bool(both >= least * either)
 
 
 def _by_affinity(marked: Look, mask: Floats, look: Look, odds: Floats) -> Found:
@@ -232,7 +247,7 @@ def _by_affinity(marked: Look, mask: Floats, look: Look, odds: Floats) -> Found:
     sums = np.bincount(parts.ravel(), weights=combined.ravel(), minlength=count)[1:]
     best = parts == 1 + int(np.argmax(sums))
     kept = np.where(dilated(np.asarray(best), 1), likely, 0).astype(np.float32)
-    return _judged(look, kept, odds, area)
+    return _judged(look, kept, odds, SMALLEST_ALONE * area, LIKELY_ALONE)
 
 
 def _alike(features: Tensor, mask: Floats, others: Tensor, shape: tuple[int, ...]) -> Floats:

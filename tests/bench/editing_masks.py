@@ -72,6 +72,14 @@ def model_of(camera: Camera) -> CameraModel:
     )
 
 
+def with_pictures(take: Take, camera: int, shown: Sequence[Pixels], at: int) -> Take:
+    """Return the take with other pictures of one camera, one of them at frame `at`."""
+    pictures = [list(one) for one in take.pictures]
+    middle = len(shown) // 2
+    pictures[camera] = [shown[0]] * at + [shown[middle]] + [shown[-1]] * (len(pictures[0]) - at - 1)
+    return replace(take, pictures=pictures)
+
+
 def without(world: World, body: int) -> World:
     """Return the world without one body: what removing it exactly would show."""
     made = _copied(world)

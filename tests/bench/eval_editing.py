@@ -51,13 +51,14 @@ def main() -> None:
     parser.add_argument("--distiller", type=Path, help="a distiller's folder: affinity on its P2")
     parser.add_argument("--home", help="whose real calibrated sessions to judge too")
     parser.add_argument("--sheets", type=Path, help="where to write pictures")
-    parser.add_argument("--only", default="time,cameras,edits,box,real")
+    parser.add_argument("--only", default="time,cameras,absent,edits,box,real")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     features = PictureFeatures(member_path(given.assets, "mobilenetv2", "mobilenetv2.safetensors"))
     parts = given.only.split(",")
     seeds = [int(seed) for seed in given.seeds.split(",")]
     judged = {"time": through_time, "cameras": across_cameras, "edits": edits, "box": boxes}
+    judged["absent"] = absent
     for name in [part for part in parts if part in judged]:
         total: Table = {}
         for seed in seeds:
@@ -131,9 +132,9 @@ def across_cameras(
             regions = {
                 name: _regions(take, camera, at, mask, features if net else None, calibrated=known)
                 for name, net, known in (
-                    ("ours, calibrated", True, True),
-                    ("ours, not calibrated", True, False),
-                    ("ours, not calibrated, no features", False, False),
+                    ("ours, calibrated", False, True),
+                    ("ours, not calibrated", False, False),
+                    ("ours, not calibrated, features", True, False),
                 )
             }
             for other in {0, 1, 2} - {camera}:
@@ -154,6 +155,31 @@ def across_cameras(
                     j, f = scores([found], [truth])
                     wrong = float(found.any() and j < 0.3)
                     into.setdefault(f"{name}", []).append((j, f, float(found.any()), wrong))
+
+
+def absent(take: em.Take, features: Features, given: argparse.Namespace, into: Table) -> None:
+    """How often a body that was taken out of the other camera's world is said to be there."""
+    del given
+    at = len(take.pictures[0]) // 2
+    frames = sorted({0, at, len(take.pictures[0]) - 1})
+    for body in range(1, len(take.world.bodies) + 1):
+        world = em.without(take.world, body)
+        for other in range(3):
+            shown = [world.picture(take.cameras[other], k * em.STEP_NS) for k in frames]
+            changed = em.with_pictures(take, other, shown, at)
+            for camera in {0, 1, 2} - {other}:
+                mask = take.masks(camera, body)[at]
+                if mask.sum() < em.SMALLEST_PX:
+                    continue
+                for name, net, known in (
+                    ("ours, calibrated", None, True),
+                    ("ours, not calibrated", None, False),
+                    ("ours, not calibrated, features", features, False),
+                ):
+                    found = _regions(changed, camera, at, mask, net, calibrated=known)
+                    into.setdefault(f"said to be there: {name}", []).append(
+                        (float(found[other].any()),)
+                    )
 
 
 def _regions(

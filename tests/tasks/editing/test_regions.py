@@ -89,19 +89,28 @@ def test_a_region_that_a_camera_cannot_see_is_said_to_be_outside(take: em.Take) 
 
 
 def test_a_region_that_is_not_there_is_said_not_to_be(take: em.Take) -> None:
-    """Without calibration too: a world in which the body is missing has nothing that looks so."""
-    body = take.bodies(1, 0)[1]
-    mask = take.masks(1, body)[0]
-    empty = em.without(take.world, body)
-    pictures = [empty.picture(take.cameras[2], k * em.STEP_NS) for k in range(0, FRAMES, 3)]
-    behind = background(take.pictures[1])
-    evidence = learnt(take.pictures[1][0], mask, behind)
-    for models in ((None, None), (take.models()[1], take.models()[2])):
-        here = Look(take.pictures[1][0], behind, models[0])
-        there = Look(pictures[0], background(pictures), models[1])
-        (found,) = find(here, mask.astype(np.float32), [there], evidence)
-        assert found.reason == "not_found"
-        assert found.mask.max() == 0
+    """Every body, taken out of the other camera's world: with geometry nearly none is claimed.
+
+    Without it most are not: another body of nearly the same colours may be taken for it.
+    """
+    behind, claimed = background(take.pictures[1]), {True: [], False: []}
+    for body in take.bodies(1, 0):
+        mask = take.masks(1, body)[0]
+        evidence = learnt(take.pictures[1][0], mask, behind)
+        empty = em.without(take.world, body)
+        for other in (0, 2):
+            pictures = [
+                empty.picture(take.cameras[other], k * em.STEP_NS) for k in range(0, FRAMES, 5)
+            ]
+            for known in (True, False):
+                models = [take.models()[k] if known else None for k in (1, other)]
+                here = Look(take.pictures[1][0], behind, models[0])
+                there = Look(pictures[0], background(pictures), models[1])
+                (found,) = find(here, mask.astype(np.float32), [there], evidence)
+                assert (found.reason == "seen") == bool(found.mask.any())
+                claimed[known].append(found.reason == "seen")
+    assert np.mean(claimed[True]) <= 0.1
+    assert np.mean(claimed[False]) <= 0.5
 
 
 def test_the_object_in_a_box_is_nearer_the_truth_than_the_box(take: em.Take) -> None:
