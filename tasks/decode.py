@@ -60,7 +60,6 @@ __all__ = [
     "open_container",
     "probe",
     "sample",
-    "stereo",
     "video_clock",
 ]
 
@@ -240,11 +239,6 @@ def keep_only(container: Container, kind: str) -> None:
 def mono(rate: int) -> Resampled:
     """Return what turns decoded sound into planar float32 of one channel at `rate`."""
     return Resampled(partial(av.AudioResampler, "fltp", "mono", rate))
-
-
-def stereo(rate: int) -> Resampled:
-    """Return what turns decoded sound into planar float32 of two channels at `rate`."""
-    return Resampled(partial(av.AudioResampler, "fltp", "stereo", rate))
 
 
 def video_clock(container: Container, source: Source, start_pts: int) -> Clock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from tasks.colours import colours
 from tasks.decode import open_container
 from tasks.encoders import encoder_options
 from tasks.in_place import in_place
-from tasks.soundtrack import packets_within, samples_within
+from tasks.soundtrack import Resampled, packets_within, samples_within
 from tasks.timestamps import ticks
 
 if TYPE_CHECKING:
@@ -185,6 +186,11 @@ def write_video(
         sound.mux_until(None)
     duration_ns = round((end - begin) * base * SECOND_NS)
     return Written(count, path.stat().st_size, duration_ns, ids.file_id(path), sound.span_ns)
+
+
+def stereo(rate: int) -> Resampled:
+    """Return what turns decoded sound into planar float32 of two channels at `rate`."""
+    return Resampled(partial(av.AudioResampler, "fltp", "stereo", rate))
 
 
 def write_still(path: Path | str, pixels: Pixels) -> None:

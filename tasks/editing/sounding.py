@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.span import SECOND_NS, Span
-from tasks.decode import DAMAGE, keep_only, open_container, stereo, video_clock
+from tasks.decode import DAMAGE, keep_only, open_container, video_clock
+from tasks.mux import stereo
 from tasks.soundtrack import demuxed, packets_within, samples_within
 
 if TYPE_CHECKING:
