@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from catalog.query import rows
 from catalog.span import SECOND_NS
-from infra.errors import RegionInvalidError
+from infra.assets import member_path
+from infra.errors import AssetMissingError, RegionInvalidError
 from infra.inputs import keep_input
 from tasks.applications.application import Application, Draft, Refused, Spec
 from tasks.calibration import Calibration
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 COMMAND = "stillhouse generate edit --help"
 # Cameras that help to tell how far away the region is, besides the two that are asked about.
 HELPERS = 2
-_FILES = ("mask", "picture")
+ASSET = "mobilenetv2"
+_FILES = ("mask", "picture", "weights")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Edit(Application):
     `box` is `x,y,w,h` in pixels around an object (`exact`: the rectangle itself), `mask` a PNG of
     the frame's size; `camera` the camera it is on (the first unless given), `at` the second of
     the session's clock (each clip's first frame unless given). `colour` (`#rrggbb`) recolours, or
-    replaces where no `picture` does.
+    replaces where no `picture` does. `weights` is found by itself: of the asset `mobilenetv2`,
+    whose features help to follow people; without the asset edits are made without.
     """
 
     spec: ClassVar[Spec] = Spec(
@@ -52,6 +55,7 @@ class Edit(Application):
     exact: bool = False
     colour: str = "#808080"
     picture: str | None = None
+    weights: str | None = None
 
     def resolved(self, settings: Settings) -> Self:
         """Keep the files by content, and refuse what cannot be a mark or a change.
@@ -71,14 +75,19 @@ class Edit(Application):
         parse_colour(self.colour)
         kept = {
             name: str(keep_input(settings, value, MAX_BYTES).path)
-            for name in _FILES
+            for name in ("mask", "picture")
             if (value := getattr(self, name)) is not None
         }
         if "picture" in kept:
             if self.change != "replace":
                 raise RegionInvalidError("Only replacing takes a picture.", command=COMMAND)
             read_picture(Path(kept["picture"]))
-        return replace(self, mask=kept.get("mask"), picture=kept.get("picture"))
+        return replace(
+            self,
+            mask=kept.get("mask"),
+            picture=kept.get("picture"),
+            weights=_weights(settings),
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return the options; files by the names they are kept under, wherever the home is."""
@@ -143,6 +152,14 @@ class Edit(Application):
             "cameras": [known[one.clip.camera_id] for one in sources],
         }
         return Draft(tuple(sources), clip.span, given=given)
+
+
+def _weights(settings: Settings) -> str | None:
+    """Return where the features' weights are, if they were fetched."""
+    try:
+        return str(member_path(settings.assets, ASSET, f"{ASSET}.safetensors"))
+    except AssetMissingError:
+        return None
 
 
 def _calibrated(context: Context, clip_id: str, cameras: dict[str, CameraSource]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tasks.calibration import Calibration
 from tasks.decode import Scale, frames, sample
 from tasks.editing.changes import Change, lightness_of, parse_colour, read_picture
 from tasks.editing.evidence import SAMPLES
+from tasks.editing.features import PictureFeatures
 from tasks.editing.marks import Box, object_in, read_mask
 from tasks.editing.plate import clean_plate, moving_in, stands_still
 from tasks.editing.regions import MOMENTS, Region, Regions, Seen, full_alpha, work_size
@@ -54,6 +55,7 @@ class EditMaker(Maker):
 
     def __init__(self, asked: Edit) -> None:
         self._asked = asked
+        self._features = PictureFeatures(Path(asked.weights)) if asked.weights else None
 
     def make(self, request: Request) -> Made:
         """Make one video.
@@ -66,7 +68,7 @@ class EditMaker(Maker):
         marked = request.sources[given["marked"]]
         seen = _whole(marked, given["cameras"][given["marked"]])
         mark = self._mark(marked, seen, given)
-        regions = Regions(seen, mark.start, mark.mask)
+        regions = Regions(seen, mark.start, mark.mask, self._features)
         if given["marked"] == 0:
             region = regions.marked()
         else:

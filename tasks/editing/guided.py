@@ -30,9 +30,9 @@ def guided(mask: Floats, picture: Pixels, radius: int, full: Pixels | None = Non
     grey = _grey(picture)
     mean, mean_mask = _box(grey, radius), _box(mask, radius)
     covariance = _box(grey * mask, radius) - mean * mean_mask
-    slope = covariance / (_box(grey * grey, radius) - mean * mean + FLAT)
-    offset = _box(mean_mask - slope * mean, radius)
-    slope = _box(slope, radius)
+    lean = covariance / (_box(grey * grey, radius) - mean * mean + np.float32(FLAT))
+    offset = _box(np.asarray(mean_mask - lean * mean, np.float32), radius)
+    slope = _box(np.asarray(lean, np.float32), radius)
     if full is not None:
         size = (full.shape[1], full.shape[0])
         slope, offset = (
