@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import cv2
@@ -27,6 +27,7 @@ from tasks.colours import colours
 from tasks.decode import open_container
 from tasks.encoders import encoder_options
 from tasks.in_place import in_place
+from tasks.sound_stream import SoundStream
 from tasks.soundtrack import Resampled, packets_within, samples_within
 from tasks.timestamps import ticks
 
@@ -80,12 +81,7 @@ class Sound:
     rate: int
 
 
-@dataclass(frozen=True, slots=True)
-class SoundStream:
-    """Sound made here while it is written: `parts` are (first sample, (2, n) float32)."""
-
-    parts: Iterator[tuple[int, Samples]]
-    rate: int
+Audio: TypeAlias = AudioCopy | Sound | SoundStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,7 @@ def write_video(
     color_range: str | None = None,
     time_base: tuple[int, int] | None = None,
     container_options: Mapping[str, str] | None = None,
-    audio: AudioCopy | Sound | SoundStream | None = None,
+    audio: Audio | None = None,
 ) -> Written:
     """Encode frames, and sound if any, into the container that the path's suffix names.
 
@@ -252,11 +248,7 @@ class _SoundTrack:
     """The sound that goes along: copied packet by packet where the container can carry it."""
 
     def __init__(
-        self,
-        out: OutputContainer,
-        audio: AudioCopy | Sound | SoundStream | None,
-        stack: ExitStack,
-        suffix: str,
+        self, out: OutputContainer, audio: Audio | None, stack: ExitStack, suffix: str
     ) -> None:
         self._out = out
         self._packets: Iterator[Any] = iter(())

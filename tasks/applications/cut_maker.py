@@ -16,8 +16,8 @@ from tasks.decode import Scale, frames, sample
 from tasks.editing.mixing import mixed
 from tasks.editing.sounding import RATE, Voice, mixed_sound
 from tasks.editing.timeline import Mix, Shot, frame_times
-from tasks.mux import SoundStream
 from tasks.requests import Made
+from tasks.sound_stream import SoundStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

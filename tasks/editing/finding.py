@@ -158,7 +158,7 @@ def _lookup(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Bools]:
     """Return the pixels x, y of points (N, 3), and which are inside the picture."""
     seen = projected(camera, points)
-    ahead = np.isfinite(seen).all(axis=1)
+    ahead = np.asarray(np.isfinite(seen).all(axis=1))
     x, y = np.where(ahead[:, None], seen, -1e6).clip(-1e6, 1e6).round().astype(np.int64).T
     inside = ahead & (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height)
     return x, y, np.asarray(inside)
