@@ -73,6 +73,76 @@ def super_resolution(
     run(context.obj, "super-resolution", select, model, options, encoding, dry_run, as_json)
 
 
+@app.command("edit")
+def edit(
+    context: typer.Context,
+    change: Annotated[str, typer.Argument(help="replace, recolour, blur or remove.")],
+    select: Select = EVERY_CLIP,
+    box: Annotated[
+        str | None, typer.Option(help="x,y,w,h in pixels, around the object in the marked frame.")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="A PNG of the frame's size, white where the region is.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The camera it is marked in; the first.")
+    ] = None,
+    at: Annotated[
+        float | None,
+        typer.Option(help="The second of the session it is marked at; the clip's first."),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="The box itself, not the object in it.")
+    ] = False,
+    colour: Annotated[str, typer.Option(help="#rrggbb, to recolour or replace by.")] = "#808080",
+    picture: Annotated[str | None, typer.Option(help="A PNG or JPEG to replace by.")] = None,
+    codec: Codec = "libx264",
+    crf: Crf = None,
+    pixel_format: PixelFormat = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Change a region, marked on one frame of one camera, in all frames and cameras of a clip.
+
+    Example: stillhouse generate edit blur --box 300,120,90,200 --camera cam01 --at 0.5 --select
+    "select clip_id from current_clips where session_id = '...' and start_ns = 0"
+    """
+    options = {"change": change, "box": box, "mask": mask, "camera": camera, "at": at}
+    options |= {"exact": exact, "colour": colour, "picture": picture}
+    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
+    run(context.obj, "edit", select, None, options, encoding, dry_run, as_json)
+
+
+@app.command("cut")
+def cut(
+    context: typer.Context,
+    edit_list: Annotated[
+        str | None, typer.Argument(help="An OpenTimelineIO file; without, --from and --to cut.")
+    ] = None,
+    select: Select = EVERY_CLIP,
+    start: Annotated[float | None, typer.Option("--from", help="Seconds of the session.")] = None,
+    end: Annotated[float | None, typer.Option("--to", help="Seconds of the session.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Frames a second of an edit list.")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of an edit list.")] = None,
+    codec: Codec = "libx264",
+    crf: Crf = None,
+    pixel_format: PixelFormat = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Cut sessions by time, or by an edit list: one video a camera, in sync, with sound.
+
+    Example: stillhouse generate cut --from 1.5 --to 4
+    """
+    options: dict[str, Any] = {"edit_list": edit_list, "start": start, "end": end, "rate": rate}
+    if size is not None:
+        width, _, height = size.partition("x")
+        # What is no number is refused by the application, in words of its own.
+        options |= {"width": width, "height": height}
+    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
+    run(context.obj, "cut", select, None, options, encoding, dry_run, as_json)
+
+
 def run(
     console: Console,
     application: str,

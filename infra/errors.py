@@ -87,6 +87,14 @@ class UnknownTableError(UsageError):
     """No table of that name: `stillhouse show` lists them."""
 
 
+class RegionInvalidError(UsageError):
+    """A box, mask or colour cannot be used on this frame: correct what the message names."""
+
+
+class EditListInvalidError(UsageError):
+    """An edit list cannot be cut: correct the entry that the message names."""
+
+
 class SelectionInvalidError(UsageError):
     """The SQL does not run or gives no clip_id column: try it with `stillhouse sql`."""
 

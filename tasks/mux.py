@@ -10,9 +10,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import cv2
@@ -26,7 +27,8 @@ from tasks.colours import colours
 from tasks.decode import open_container
 from tasks.encoders import encoder_options
 from tasks.in_place import in_place
-from tasks.soundtrack import packets_within, samples_within
+from tasks.sound_stream import SoundStream
+from tasks.soundtrack import Resampled, packets_within, samples_within
 from tasks.timestamps import ticks
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ class Sound:
     rate: int
 
 
+Audio: TypeAlias = AudioCopy | Sound | SoundStream
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What was written. `duration_ns` runs from the first frame shown to the end of the last.
@@ -112,7 +117,7 @@ def write_video(
     color_range: str | None = None,
     time_base: tuple[int, int] | None = None,
     container_options: Mapping[str, str] | None = None,
-    audio: AudioCopy | Sound | None = None,
+    audio: Audio | None = None,
 ) -> Written:
     """Encode frames, and sound if any, into the container that the path's suffix names.
 
@@ -179,6 +184,11 @@ def write_video(
     return Written(count, path.stat().st_size, duration_ns, ids.file_id(path), sound.span_ns)
 
 
+def stereo(rate: int) -> Resampled:
+    """Return what turns decoded sound into planar float32 of two channels at `rate`."""
+    return Resampled(partial(av.AudioResampler, "fltp", "stereo", rate))
+
+
 def write_still(path: Path | str, pixels: Pixels) -> None:
     """Write one rgb24 (H, W, 3) picture, PNG or JPEG by the path's suffix, whole or not at all."""
     path = Path(path)
@@ -238,7 +248,7 @@ class _SoundTrack:
     """The sound that goes along: copied packet by packet where the container can carry it."""
 
     def __init__(
-        self, out: OutputContainer, audio: AudioCopy | Sound | None, stack: ExitStack, suffix: str
+        self, out: OutputContainer, audio: Audio | None, stack: ExitStack, suffix: str
     ) -> None:
         self._out = out
         self._packets: Iterator[Any] = iter(())
@@ -246,6 +256,8 @@ class _SoundTrack:
         if isinstance(audio, Sound):
             parts = ((k, audio.samples[k : k + 1024].T) for k in range(0, len(audio.samples), 1024))
             self._packets = self._encoded(parts, audio.rate, audio.samples.shape[1])
+        elif isinstance(audio, SoundStream):
+            self._packets = self._encoded(audio.parts, audio.rate, 2)
         elif audio is not None:
             self._packets = self._taken(
                 stack.enter_context(open_container(audio.source)), audio, suffix

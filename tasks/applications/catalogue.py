@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ApplicationOptionError, UnknownApplicationError
+from tasks.applications.cut import Cut
+from tasks.applications.edit import Edit
 from tasks.applications.super_resolution import SuperResolve
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve,)}
+APPLICATIONS: dict[str, type[Application]] = {
+    kind.spec.name: kind for kind in (SuperResolve, Edit, Cut)
+}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:

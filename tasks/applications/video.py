@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.mux import Sound, Written
+    from tasks.mux import Audio, Written
     from tasks.requests import CameraSource, Encoding, Request
 
     Pixels = npt.NDArray[np.uint8]
@@ -44,7 +44,7 @@ def write(
     like: CameraSource | None = None,
     rate: Fraction | None = None,
     time_base: tuple[int, int] | None = None,
-    audio: AudioCopy | Sound | None = None,
+    audio: Audio | None = None,
 ) -> Written:
     """Write the video of a request; each frame rgb24 (H, W, 3) with its time in ns from 0.
 
