@@ -134,10 +134,10 @@ TRAINING: dict[str, tuple[float, float]] = {
 }
 # What else each model's training does under another name: the drop law takes cameras and frames
 # away, augmentation multiplies colours; super-resolution is shown small copies made by blurred
-# kernels, with noise and compressed as stills (`degradations.py`).
+# kernels, with noise and compressed, as stills or as H.264 (`degradations.py`).
 ALSO_TRAINED: dict[str, frozenset[str]] = {
     "distiller": frozenset({*TRAINING, "frame_drop", "view_drop", "colour_cast"}),
-    "super-resolution": frozenset({"gauss", "defocus"}),
+    "super-resolution": frozenset({"gauss", "defocus", "h264"}),
 }
 
 

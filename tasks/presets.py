@@ -41,6 +41,7 @@ class TrainPreset:
     width: int = 32
     hidden: int = 48
     layers: int = 5
+    reference: bool = False  # whether it learns to look at another camera's frames
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not fit into each other.

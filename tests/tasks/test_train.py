@@ -11,7 +11,7 @@ import torch
 from infra.errors import TrainingDivergedError, UnknownPresetError
 from models.metrics import luma, quantise
 from models.resample import downsample, upsample
-from tasks.degradations import bd, bi, degrade_randomly, jpeg, to_bytes, to_tensor
+from tasks.degradations import bd, bi, codec, degrade_randomly, to_bytes, to_tensor
 from tasks.presets import PRESETS, TrainPreset, preset_named
 from tasks.train import Progress, Trained, draw_batch, train_superresolution
 
@@ -134,7 +134,7 @@ def test_degradations_keep_a_flat_picture_and_the_centre() -> None:
     flat = np.full((2, 32, 48, 3), 137, np.uint8)
     disc = np.zeros((1, 32, 32, 3), np.uint8)
     disc[:, 12:20, 12:20] = 255
-    for degrade in (bi, bd, jpeg):
+    for degrade in (bi, bd, codec):
         small = degrade(flat, 2)
         assert small.shape == (2, 16, 24, 3)
         assert abs(small.astype(int) - 137).max() <= 1
