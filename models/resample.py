@@ -116,5 +116,7 @@ def _fourier_line(x: Tensor, scale: int, dim: int) -> Tensor:
     turn = torch.polar(torch.ones_like(waves), math.pi * shift / size * waves)
     shape = [1] * x.ndim
     shape[dim] = size + 1
-    large = torch.fft.irfft(spectrum * turn.view(shape), n=2 * size * scale, dim=dim) * scale
+    large: Tensor = (
+        torch.fft.irfft(spectrum * turn.view(shape), n=2 * size * scale, dim=dim) * scale
+    )
     return large.narrow(dim, 0, size * scale)

@@ -34,7 +34,7 @@ class StillEnlarger(nn.Module):
         """Enlarge every frame; (B, T, 3, h, w) in 0..1 -> (B, T, 3, sh, sw), not clipped."""
         frames = lr.flatten(0, 1)
         made = upsample(frames, self.scale) + self._detail(frames)
-        return made.unflatten(0, lr.shape[:2])
+        return made.reshape(*lr.shape[:2], *made.shape[1:])
 
     @torch.no_grad()
     def stream(

@@ -236,8 +236,11 @@ def banded_step(
         first, last = max(0, top - reach), min(height, bottom + reach)
         low, high = slice(first, last), slice(s * first, s * last)
         state = torch.cat([above, hidden[..., top:last, :]], dim=-2)
+        x_prev, x, x_next = (frame[..., low, :] for frame in three)
         part, after = net.step(
-            *(x[..., low, :] for x in three),
+            x_prev,
+            x,
+            x_next,
             y_prev[..., high, :],
             state,
             None if reference is None else reference[..., high, :],

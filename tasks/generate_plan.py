@@ -152,7 +152,7 @@ def plan_generations(
     require_encoder(encoding.codec, encoding.pixel_format)
     settings, snapshot = run.settings, run.catalog.snapshot()
     application = application.resolved(settings)
-    serves = application.spec.model
+    serves = application.model
     clips = Selection(snapshot, select)
     model = (
         registry.resolve(settings, model_uri or f"models:/{serves}@champion") if serves else None

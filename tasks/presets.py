@@ -5,12 +5,18 @@ Reads and writes nothing and needs no torch, so that flows and commands may list
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from infra.errors import UnknownPresetError
 
 MODEL_NAME = "super-resolution"
+
+
+def model_name(scale: Literal[2, 4], *, reference: bool = False) -> str:
+    """Return the name in the registry of the network of that scale, of one source or several."""
+    enlarged = "" if scale == 2 else f"-x{scale}"
+    return f"{MODEL_NAME}{enlarged}{'-references' if reference else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +99,12 @@ def preset_named(name: str) -> TrainPreset:
             command="stillhouse distill --preset laptop",
         )
     return PRESETS[name]
+
+
+def variant(preset: TrainPreset, scale: Literal[2, 4], *, reference: bool = False) -> TrainPreset:
+    """Return a preset for another scale, or for a network that looks at other cameras.
+
+    At x4 a step sees all of a stored window: 64 px would be 16 small ones, fewer than two reaches.
+    """
+    patch = preset.patch if scale == 2 else preset.crop
+    return replace(preset, scale=scale, patch=patch, reference=reference)

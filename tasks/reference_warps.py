@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
 
 from tasks.warping_error import Motion, moved
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from torch import Tensor
 
     Pixels = npt.NDArray[np.uint8]
     Matrix = npt.NDArray[np.float64]
@@ -40,6 +42,11 @@ class Reference:
         """Share of the picture that is valid."""
         return float(self.valid.mean())
 
+    def tensor(self) -> Tensor:
+        """Return it as networks take it: (4, H, W), rgb 0..1 and validity."""
+        rgb = torch.from_numpy(self.rgb).permute(2, 0, 1).float() / 255
+        return torch.cat([rgb, torch.from_numpy(self.valid)[None].float()])
+
 
 def plane_of(ours: Pixels, theirs: Pixels) -> Matrix | None:
     """Return the homography from pixels of ours (H, W, 3) to theirs (h, w, 3), by SIFT and RANSAC.
@@ -48,8 +55,7 @@ def plane_of(ours: Pixels, theirs: Pixels) -> Matrix | None:
     """
     sift = cv2.SIFT.create(nfeatures=3000, contrastThreshold=0.02)
     (our_keys, one), (their_keys, other) = (
-        sift.detectAndCompute(grey(picture), None)  # type: ignore[call-overload]  # no mask
-        for picture in (ours, theirs)
+        sift.detectAndCompute(grey(picture), None) for picture in (ours, theirs)
     )
     if one is None or other is None or min(len(one), len(other)) < LEAST_INLIERS:
         return None
@@ -70,7 +76,7 @@ def plane_of(ours: Pixels, theirs: Pixels) -> Matrix | None:
 
 
 def reference(enlarged: Pixels, theirs: Pixels, plane: Matrix | None) -> Reference:
-    """Warp another camera's frame (h, w, 3) onto ours, of which `enlarged` (H, W, 3) is all we have.
+    """Warp another camera's frame (h, w, 3) onto ours; `enlarged` (H, W, 3) is all we have of it.
 
     Without a plane nothing is valid: flow alone finds no way across a wide angle, and what it
     finds there looks right to it.

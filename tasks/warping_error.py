@@ -26,7 +26,7 @@ HOME_PX = 1.0  # further from home than this a pixel was covered, or its flow is
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """Where each pixel of a frame was in the one before: (H, W, 2) in pixels, and if it was seen."""
+    """Where each pixel was one frame before: (H, W, 2) in pixels, and whether it was seen."""
 
     at: Field
     seen: Bools
@@ -51,7 +51,7 @@ class Motion:
 def flow(from_: Grey, to: Grey) -> Field:
     """Return where each pixel (H, W) of one frame is in another, as (H, W, 2) offsets in pixels."""
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(method.calc(from_, to, None), np.float32)  # type: ignore[call-overload]  # it makes the field
+    return np.asarray(method.calc(*map(np.ascontiguousarray, (from_, to)), None), np.float32)  # type: ignore[call-overload]  # it makes the field
 
 
 def moved(picture: Field | Grey, at: Field) -> Field:

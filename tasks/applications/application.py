@@ -112,6 +112,11 @@ class Application(ABC):
 
     spec: ClassVar[Spec]
 
+    @property
+    def model(self) -> str | None:
+        """The registered model that serves what was asked for: the one of `spec`, unless said."""
+        return self.spec.model
+
     def parameters(self) -> dict[str, Any]:
         """Return what was asked for: it is in the id of each generation, and in its row."""
         return asdict(self)  # type: ignore[call-overload,no-any-return]  # each is a dataclass

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from models.precision import Precision
     from tasks.judging import Sized
     from tasks.sources import ClipSource
 
@@ -125,7 +126,7 @@ def truth_size(width: int, height: int) -> tuple[int, int]:
     return across, down
 
 
-def rows_of(nets: dict[str, Any], scale: int, precision: Any) -> Rows:
+def rows_of(nets: dict[str, Any], scale: int, precision: Precision) -> Rows:
     """Return each method as small frames (T, 3, h, w) -> large ones, one by one."""
 
     def filtered(name: str) -> Callable[[Tensor], Iterator[Tensor]]:
@@ -225,7 +226,7 @@ def print_table(title: str, found: dict[str, dict[str, float]]) -> None:
 
 
 def print_sources(
-    clips: Sequence[Clip], nets: dict[str, Any], scale: int, precision: Any
+    clips: Sequence[Clip], nets: dict[str, Any], scale: int, precision: Precision
 ) -> None:
     """Compare ours, the variant without, and with references of several kinds."""
     form = "  {:<30}{:<12}{:>9}{:>9}{:>9}{:>9}{:>10}{:>9}"
@@ -240,10 +241,7 @@ def print_sources(
             others, started = OtherCameras(cameras), time.process_time()
             found = [others.at(e, t) for e, t in zip(enlarged, clip.t_ns, strict=True)]
             spent = (time.process_time() - started) * 1e3 / len(found)
-            given = [
-                torch.cat([to_tensor(f.rgb[None])[0], torch.from_numpy(f.valid)[None].float()])
-                for f in found
-            ]
+            given = [one.tensor() for one in found]
             made = nets[MULTI].stream(small, precision=precision, references=given)
             covered = fmean(f.coverage for f in found)
             numbers = [f"{value:.2f}" for value in (*known.values(), truth.psnr(made))]
@@ -283,7 +281,7 @@ def second_view(frame: Pixels) -> Pixels:
     height, width = frame.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     shift = np.array([[0.06, 0.04], [-0.02, 0.07], [-0.05, -0.03], [0.03, -0.06]], np.float32)
-    plane = cv2.getPerspectiveTransform(corners + shift * (width, height), corners)
+    plane = cv2.getPerspectiveTransform(corners + shift * np.float32([width, height]), corners)
     seen = cv2.warpPerspective(frame, plane, (width, height), flags=cv2.INTER_CUBIC)
     return np.asarray((seen * 0.95).round(), np.uint8)
 

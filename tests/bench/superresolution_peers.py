@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from models import weights
 from models.espcn import Espcn, EspcnConfig
 from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
 from tasks.pixel_windows import training_windows
-from tasks.presets import preset_named
+from tasks.presets import preset_named, variant
 from tasks.train import Trained, train_superresolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from tasks.judging import Sized
     from tasks.presets import TrainPreset
@@ -30,10 +33,10 @@ WARM, TIMED = 4, 16  # steps before, and while, the cost of one is measured
 
 
 def networks(
-    train: Sequence[Sized], scale: Any, seconds: float, folder: Path
+    train: Sequence[Sized], scale: Literal[2, 4], seconds: float, folder: Path
 ) -> dict[str, Network]:
     """Return each network after so many CPU seconds of training, by name."""
-    preset = replace(preset_named("laptop"), scale=scale, patch=64 if scale == 2 else 96)
+    preset = variant(preset_named("laptop"), scale)
     windows = None
     found: dict[str, Network] = {}
     for name, model in peers(scale).items():
@@ -65,7 +68,7 @@ def networks(
     return found
 
 
-def peers(scale: Any) -> dict[str, Network]:
+def peers(scale: Literal[2, 4]) -> dict[str, Network]:
     """Return every network, untrained."""
     return {
         OURS: SuperResolution(SuperResolutionConfig(scale)),
@@ -75,7 +78,7 @@ def peers(scale: Any) -> dict[str, Network]:
     }
 
 
-def _cost(windows: Any, preset: TrainPreset, model: Network) -> float:
+def _cost(windows: npt.NDArray[np.uint8], preset: TrainPreset, model: Network) -> float:
     """CPU seconds a step."""
     started = 0.0
     for found in train_superresolution(windows, preset, model=model):
