@@ -151,7 +151,8 @@ def test_random_degradation_is_seeded_and_keeps_its_share_of_clean_ones() -> Non
     assert a.shape == (4, 5, 3, 32, 32)
     clean = degrade_randomly(truth, 2, 1.0, np.random.default_rng(5))
     np.testing.assert_array_equal(to_bytes(clean[0]), bi(to_bytes(truth[0]), 2))
-    assert (a - clean).abs().amax(dim=(1, 2, 3, 4)).min() > 1 / 255
+    # One in six draws neither blur, noise nor compression.
+    assert (a - clean).abs().amax(dim=(1, 2, 3, 4)).median() > 1 / 255
 
 
 def test_presets_are_found_by_name() -> None:
