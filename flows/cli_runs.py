@@ -153,6 +153,13 @@ def reindex(
         str | None,
         typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the distiller that serves."),
     ] = None,
+    core_hours: Annotated[
+        float | None,
+        typer.Option(help="End after so much CPU; run again to go on.", min=0, show_default="all"),
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option(help="SQL giving clip_id: these before all others.")
+    ] = None,
     dry_run: DryRun = False,
     vacuum: Annotated[
         bool,
@@ -178,4 +185,9 @@ def reindex(
         return
     from flows.reindex import reindex as flow
 
-    finish(console, "reindex", flow(model, console.home, vacuum=vacuum), as_json=as_json)
+    finish(
+        console,
+        "reindex",
+        flow(model, console.home, vacuum=vacuum, first=first, core_hours=core_hours),
+        as_json=as_json,
+    )

@@ -38,7 +38,7 @@ def finish(console: Console, name: str, report: Mapping[str, Any], *, as_json: b
     if report["quarantined"]:
         text += "refused, with reasons: stillhouse show quarantine\n"
     if "pending_until" in report:
-        text += f"pending, some features are missing: {report['pending_until']}\n"
+        text += f"{report['pending']} pending until: {report['pending_until']}\n"
     if "codes_removed" in report:
         text += f"{report['codes_removed']} codes removed, {report['bytes_freed']} bytes freed\n"
     elif "vacuum" in report:

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.events import model_was_promoted
 from infra.errors import UsageError
 from infra.settings import load_settings
 from tasks.promotion import promote_version, roll_back
@@ -36,4 +37,6 @@ def promote(
     parameters = {"model": model, "version": version, "rollback": rollback}
     with flow_record("promote", settings, parameters) as run:
         found = roll_back(model, run) if rollback else promote_version(model, version, run)
+    if found["champion_after"] not in (None, found["champion_before"]):
+        model_was_promoted(model, found["champion_after"])
     return {**run.report, **found}

@@ -14,16 +14,24 @@ from tasks.run_record import flow_record
 
 @flow(name="reindex", validate_parameters=False)
 def reindex(
-    model: str | None = None, home: str | None = None, *, vacuum: bool = False
+    model: str | None = None,
+    home: str | None = None,
+    *,
+    vacuum: bool = False,
+    first: str | None = None,
+    core_hours: float | None = None,
 ) -> dict[str, Any]:
     """Encode every clip without a code by this model (the champion). Safe to run again.
 
-    With `vacuum` the codes that no longer serve are removed afterwards.
+    Clips that the SQL `first` chooses come first. After `core_hours` of CPU it ends, and the next
+    run goes on; the codes of before serve until all are there. With `vacuum` the codes that no
+    longer serve are removed afterwards.
     """
     settings = load_settings(home)
-    with flow_record("reindex", settings, {"model": model, "vacuum": vacuum}) as run:
-        plan = plan_codes(model, run)
-        encode_clips(plan, run)
+    asked = {"model": model, "vacuum": vacuum, "first": first, "core_hours": core_hours}
+    with flow_record("reindex", settings, asked) as run:
+        plan = plan_codes(model, run, first)
+        encode_clips(plan, run, core_hours)
         if vacuum:
             vacuum_codes(plan, run)
     coding = plan.coding

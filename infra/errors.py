@@ -99,6 +99,14 @@ class CatalogEmptyError(StillhouseError):
     """Nothing has been ingested yet: run `stillhouse ingest FOLDER`."""
 
 
+class ScheduledWorkError(StillhouseError):
+    """Part of a scheduled run failed; what did not depend on it was done."""
+
+
+class NoServerError(StillhouseError):
+    """No Prefect server answers where `PREFECT_API_URL` says, or it does not say."""
+
+
 class ConservationError(StillhouseError):
     """Inputs are not the sum of their outcomes: a defect of Stillhouse, please report it."""
 

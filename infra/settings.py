@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         """Folder of MLflow's artifacts when no server is set."""
         return self.root / "mlflow" / "artifacts"
 
+    def as_environment(self) -> dict[str, str]:
+        """Return what was set, but home, as the variables that a process elsewhere reads."""
+        given = self.model_dump(include=self.model_fields_set - {"home"})
+        return {f"STILLHOUSE_{k.upper()}": str(v) for k, v in given.items() if v is not None}
+
     def prepare_process(self) -> None:
         """Set this process's environment before Prefect, Ray, MLflow or torch are imported.
 

@@ -7,7 +7,9 @@ Reads the catalog and the registry; writes files of the table `codes` (by the wo
 
 from __future__ import annotations
 
+import math
 import time
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -37,23 +39,25 @@ TURNS = 3
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def encode_clips(plan: EncodePlan, run: FlowRun) -> None:
+def encode_clips(plan: EncodePlan, run: FlowRun, core_hours: float | None = None) -> None:
     """Encode every clip of the plan and commit it; what cannot be encoded goes to quarantine.
 
-    Each batch is a commit, so a killed run has lost a batch a core. When all is done the codes of
-    the champion begin to serve: until then, and while clips wait for features, those before do.
+    Once the workers have spent `core_hours` of CPU no batch is begun: the rest is pending, and the
+    next run goes on with it. Each batch is a commit, so a killed run has lost a batch a core. When
+    all is done the codes of the champion begin to serve: until then, and while clips wait for
+    features, those before do.
 
     Raises:
         ModelInvalidError: the model's files are damaged, or it encodes nothing.
         ModelArchitectureError: it was made by another version of this application.
     """
     if plan.work:
-        _encode(plan, run)
+        _encode(plan, run, math.inf if core_hours is None else core_hours * 3600)
     if plan.serves:
         _let_serve(plan, run)
 
 
-def _encode(plan: EncodePlan, run: FlowRun) -> None:
+def _encode(plan: EncodePlan, run: FlowRun, most_seconds: float) -> None:
     from tasks.clip_encoder import ClipEncoder, EncodedClips
     from tasks.code_model import load_encoder
 
@@ -66,9 +70,11 @@ def _encode(plan: EncodePlan, run: FlowRun) -> None:
     totals = EncodedClips()
     with progress("reindex", len(plan.work), "clips") as bar:
         cut = batches(plan.work, settings.cpus)
+        # Asked for one at a time, each when a worker is free for it.
+        due = takewhile(lambda _: sum(totals.cpu_seconds.values()) < most_seconds, cut)
         # One process a core with one thread: between its convolutions the network is Python.
         for outcome in map_batches_again(
-            ClipEncoder, arguments, cut, actors=min(settings.cpus, len(cut))
+            ClipEncoder, arguments, due, actors=min(settings.cpus, len(cut))
         ):
             if isinstance(outcome, Finished):
                 _commit(outcome.result, run)
@@ -76,6 +82,11 @@ def _encode(plan: EncodePlan, run: FlowRun) -> None:
             else:
                 _quarantine_lost(outcome.item, outcome.reason, plan, run)
             bar.advance(len(outcome.item))
+    ledger = run.ledger
+    left = ledger.inputs - ledger.cached - ledger.done - ledger.quarantined - ledger.pending
+    if left:
+        ledger.pending += left
+        ledger.extra["pending_until"] = "stillhouse reindex"
     spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(totals.cpu_seconds.items())}
     run.ledger.extra["codes"] = totals.codes
     run.ledger.extra |= spent

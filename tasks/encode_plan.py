@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from catalog.ids import digest
 from catalog.query import rows
+from catalog.usersql import selection
 from infra import registry
 from infra.errors import CatalogEmptyError
 from tasks.clip_index import indexed
@@ -121,13 +122,15 @@ class EncodePlan:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def plan_codes(model_uri: str | None, run: FlowRun) -> EncodePlan:
+def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) -> EncodePlan:
     """Ask the catalog which clips have no code by a model (the champion), and count the others.
 
     A clip that still lacks a feature waits for extract, and is encoded once, from all of them.
+    Clips that the SQL `first` chooses come before all others.
 
     Raises:
         CatalogEmptyError: nothing has been ingested.
+        SelectionInvalidError, SelectionEmptyError: `first` is wrong.
         NoChampionError: no distiller has been promoted.
         UsageError, ModelNotFoundError: there is no such model.
     """
@@ -156,6 +159,9 @@ def plan_codes(model_uri: str | None, run: FlowRun) -> EncodePlan:
         for clip in clips
         if clip.clip_id in ready
     ]
+    if first is not None:
+        urgent = {one.clip_id for one in selection(snapshot, first)}
+        work.sort(key=lambda one: one.clip.clip_id not in urgent)  # stable: else by time as before
     champion = registry.champion_version(run.settings, model.name)
     return EncodePlan(coding, snapshot, work, model.version == champion)
 

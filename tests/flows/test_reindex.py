@@ -183,6 +183,26 @@ def test_a_run_that_ended_half_way_is_gone_on_with(
     assert run(Catalog(settings.catalog).snapshot(), CONTENT).to_pylist() == encoded.ask(CONTENT)
 
 
+def test_a_budget_ends_a_run_and_the_next_goes_on(road: Road, tmp_path: Path) -> None:
+    """Urgent clips come first; the codes of before serve until all of the new ones are there."""
+    settings = new_home(road, tmp_path)
+    home = Home(settings, tmp_path, {})
+    register_distiller(settings, tmp_path / "first", seed=1)
+    report = reindex(None, str(settings.home), core_hours=0)
+    assert (report["done"], report["pending"]) == (0, report["inputs"])
+    reindex(None, str(settings.home))
+    register_distiller(settings, tmp_path / "second", seed=2)
+    urgent = "select clip_id from current_clips order by session_id desc, start_ns desc limit 1"
+    report = reindex(None, str(settings.home), first=urgent, core_hours=1e-9)
+    assert 0 < report["done"] < report["inputs"] == report["done"] + report["pending"]
+    assert report["pending_until"] == "stillhouse reindex"
+    assert home.ask(f"from codes where model_version = 2 and clip_id in ({urgent})")
+    serving = "select distinct model_version as v from current_codes"
+    assert home.ask(serving) == [{"v": 1}]
+    assert not reindex(None, str(settings.home))["pending"]
+    assert home.ask(serving) == [{"v": 2}]
+
+
 def test_a_new_champion_makes_every_code_stale_and_keeps_the_old_readable(
     road: Road, tmp_path: Path
 ) -> None:
