@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import PositiveInt  # noqa: TC002 - read when options are checked
+
 from tasks.applications.application import Application, Draft, Spec, one_a_camera
 from tasks.presets import MODEL_NAME, model_name
 
@@ -36,7 +38,7 @@ class SuperResolve(Application):
     input_side: int | None = None
     scale: Literal[2, 4] = 2
     references: bool = False
-    tile: int | None = None
+    tile: PositiveInt | None = None
 
     @property
     def model(self) -> str:
