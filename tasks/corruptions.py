@@ -16,6 +16,7 @@ import numpy as np
 from infra.errors import UnknownCorruptionError
 from tasks.damage import blur, coding, geometry, light, noise, timing
 from tasks.damage.footage import Damaged, Footage, Pixels
+from tasks.presets import MODEL_NAMES as SUPER_RESOLUTIONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -137,7 +138,7 @@ TRAINING: dict[str, tuple[float, float]] = {
 # kernels, with noise and compressed, as stills or as H.264 (`degradations.py`).
 ALSO_TRAINED: dict[str, frozenset[str]] = {
     "distiller": frozenset({*TRAINING, "frame_drop", "view_drop", "colour_cast"}),
-    "super-resolution": frozenset({"gauss", "defocus", "h264"}),
+    **dict.fromkeys(SUPER_RESOLUTIONS, frozenset({"gauss", "defocus", "h264"})),
 }
 
 

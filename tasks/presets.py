@@ -19,6 +19,15 @@ def model_name(scale: Literal[2, 4], *, reference: bool = False) -> str:
     return f"{MODEL_NAME}{enlarged}{'-references' if reference else ''}"
 
 
+# Of one source, x2, comes first: what is meant where no other is named.
+MODEL_NAMES = (
+    MODEL_NAME,
+    model_name(4),
+    model_name(2, reference=True),
+    model_name(4, reference=True),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TrainPreset:
     """Everything that decides a training run but its windows, threads and CPU.

@@ -120,7 +120,7 @@ class SuperResolutionMaker(Maker):
                     self._measure(picture, one.frame, one.low, tally, compared=compared)
                     pixels, t_ns = _to_bytes(picture), one.t_ns - clip.recording_span.start_ns
                     if comparison.wants(t_ns):
-                        comparison.add({"source": _to_bytes(one.low), "made": pixels})
+                        comparison.add(self._panels(one) | {"made": pixels})
                     yield pixels, t_ns
 
         with closing(ahead(lows)) as ready, closing(ahead(video(ready))) as made:
@@ -135,6 +135,14 @@ class SuperResolutionMaker(Maker):
             quality=quality,
             picture=comparison.write(request),
         )
+
+    def _panels(self, one: _Frame) -> dict[str, Pixels]:
+        """Return what people see beside the made picture."""
+        bicubic = upsample(one.low, self._scale).clamp(0, 1)
+        panels = {"source": _to_bytes(one.low), "bicubic": _to_bytes(bicubic)}
+        if one.reference is not None:
+            panels["other camera, where believed"] = _to_bytes(one.reference[:3])
+        return panels
 
     def _others(self, sources: tuple[CameraSource, ...], shrink: float) -> OtherCameras | None:
         """Return the other cameras, each brought down by as much as ours was."""
