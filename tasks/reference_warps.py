@@ -2,9 +2,9 @@
 
 Frames in, warped frames out. The place is found in two steps: a homography of matched features
 (one plane, found once for cameras that stand still), then dense flow (DIS) against the enlarged
-small frame for what stands before the plane. Believed is what flow leads there and back, and looks
-alike at the small frame's resolution. Of a rig of wide angles that is often nothing, and the mask
-says so.
+small frame for what stands before the plane; colours are matched first. Believed is what flow
+leads there and back, and looks alike at the small frame's resolution. Of a rig of wide angles that
+is often nothing, and the mask says so.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Pixels = npt.NDArray[np.uint8]
+    Bools = npt.NDArray[np.bool_]
     Matrix = npt.NDArray[np.float64]
 
 LEAST_INLIERS, INLIER_PX, RATIO = 12, 3.0, 0.75
 # Levels of 255 that the small frame and the reference, both blurred alike, may differ by.
 ALIKE_LEVELS, ALIKE_SIGMA = 12.0, 2.0
+# Colours are matched where at least so many pixels are in both pictures, by no larger a factor.
+LEAST_PIXELS, MOST_GAIN = 64, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def reference(enlarged: Pixels, theirs: Pixels, plane: Matrix | None) -> Referen
     on_plane = np.asarray(cv2.warpPerspective(theirs, plane, size, flags=way), np.uint8)
     whole = np.full(theirs.shape[:2], 255, np.uint8)
     inside = np.asarray(cv2.warpPerspective(whole, plane, size, flags=way), np.uint8)
+    on_plane = _coloured(on_plane, enlarged, inside > 254)
     motion = Motion.between(grey(on_plane), grey(enlarged))
     rgb = np.asarray(moved(on_plane, motion.at), np.uint8)
     far = np.abs(_soft(rgb) - _soft(enlarged)).max(axis=-1)
@@ -98,6 +102,16 @@ def reference(enlarged: Pixels, theirs: Pixels, plane: Matrix | None) -> Referen
 def grey(picture: Pixels) -> Pixels:
     """(H, W, 3) rgb -> (H, W)."""
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _coloured(theirs: Pixels, ours: Pixels, where: Bools) -> Pixels:
+    """Give theirs the mean and spread of ours in each colour: two webcams differ by 30 levels."""
+    if where.sum() < LEAST_PIXELS:
+        return theirs
+    a, b = theirs[where].astype(np.float32), ours[where].astype(np.float32)
+    gain = (b.std(axis=0) / np.maximum(a.std(axis=0), 1)).clip(1 / MOST_GAIN, MOST_GAIN)
+    made = (theirs - a.mean(axis=0)) * gain + b.mean(axis=0)
+    return np.asarray(made.clip(0, 255).round(), np.uint8)
 
 
 def _soft(picture: Pixels) -> npt.NDArray[np.float32]:

@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--home", required=True, help="an ingested home, which is only read")
     parser.add_argument("--seconds", type=float, default=90.0, help="of CPU, a network")
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--parts", nargs="+", default=["rows", "sources"])
     parser.add_argument("--clips", type=int, default=2, help="a session")
     parser.add_argument("--frames", type=int, default=8, help="a clip")
     parser.add_argument("--keep", type=Path, default=Path("/tmp/superresolution-peers"))  # noqa: S108 - a bench
@@ -93,10 +94,12 @@ def main() -> None:
         print(f"fewer than {SESSIONS_FOR_A_CLAIM} sessions: no claim of significance")
     for scale in given.scales:
         nets = networks(train, scale, given.seconds, given.keep)
-        print(f"\nx{scale}, every row on its own frames", flush=True)
-        print_rows(clips, rows_of(nets, scale, precision), scale)
-        print(f"\nx{scale}, what another camera adds (bi, Y-PSNR in dB)", flush=True)
-        print_sources(clips, nets, scale, precision)
+        if "rows" in given.parts:
+            print(f"\nx{scale}, every row on the same frames", flush=True)
+            print_rows(clips, rows_of(nets, scale, precision), scale)
+        if "sources" in given.parts:
+            print(f"\nx{scale}, what another camera adds (bi, Y-PSNR in dB)", flush=True)
+            print_sources(clips, nets, scale, precision)
 
 
 def clips_of(heldout: Sequence[Sized], per_session: int, frames: int) -> Iterator[Clip]:
