@@ -52,12 +52,14 @@ if TYPE_CHECKING:
 
 RATE, SIZE = 25, (288, 160)
 SHORT, LONG, LONGEST = 25, 100, 400
+PARTS = ("frames", "path", "workers", "lengths", "large")
 GOAL_MS, GOAL_PATH, GOAL_WORKERS = 25.0, 0.8, 1.8
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -67,16 +69,19 @@ def main() -> None:
         return
     load = os.getloadavg()[0]
     print(f"{cpu_model()}, {os.cpu_count()} cores, load {load:.1f}, {cpu_precision()}")
-    print_frames()
     with tempfile.TemporaryDirectory(prefix="stillhouse-generate-") as folder:
         weights.save(Path(folder) / "model", SuperResolution())
-        print_path(Path(folder))
-        print_workers(Path(folder))
-        print_lengths(Path(folder))
-    print_large()
+        for part in given.parts:
+            {
+                "frames": print_frames,
+                "path": print_path,
+                "workers": print_workers,
+                "lengths": print_lengths,
+                "large": print_large,
+            }[part](Path(folder))
 
 
-def print_frames() -> None:
+def print_frames(_: Path) -> None:
     """Time one frame of 112 px of each network."""
     print(f"\n112 -> 224 px, one thread, ms a frame (goal {GOAL_MS:g})")
     print(f"  {'':14}{'fp32 clock':>12}{'fp32 CPU':>12}{'bf16 clock':>12}{'bf16 CPU':>12}")
@@ -188,7 +193,7 @@ def print_lengths(folder: Path) -> None:
     )
 
 
-def print_large() -> None:
+def print_large(_: Path) -> None:
     """Measure a step at 1080p, whole and in bands, each in a process of its own."""
     print("\n1920x1080 -> 3840x2160, 3 frames, bf16 where the CPU has it")
     before = in_a_process("large", "none")
