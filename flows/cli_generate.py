@@ -57,6 +57,15 @@ def super_resolution(
         int | None,
         typer.Option(help="Bring the source down to this shorter side first, and compare.", min=16),
     ] = None,
+    scale: Annotated[int, typer.Option(help="How many times larger: 2 or 4.")] = 2,
+    references: Annotated[
+        bool,
+        typer.Option("--references", help="Look at the clip's other cameras too."),
+    ] = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(help="Work on so many rows of the source at once, for memory.", min=1),
+    ] = None,
     codec: Codec = "libx264",
     crf: Crf = None,
     pixel_format: PixelFormat = "yuv420p",
@@ -68,7 +77,12 @@ def super_resolution(
     Example: stillhouse generate super-resolution --select
     "select clip_id from current_clips where split = 'heldout'" --input-side 144
     """
-    options = {"input_side": input_side}
+    options = {
+        "input_side": input_side,
+        "scale": scale,
+        "references": references,
+        "tile": tile,
+    }
     encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
     run(context.obj, "super-resolution", select, model, options, encoding, dry_run, as_json)
 

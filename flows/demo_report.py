@@ -23,7 +23,7 @@ PER_SESSION = (
     "SSIM bicubic",
     "SSIM ours",
 )
-BLUR = {"bi": "antialiased cubic", "bd": "Gaussian blur", "jpeg": "compressed"}
+BLUR = {"bi": "antialiased cubic", "bd": "Gaussian blur", "codec": "H.264"}
 
 
 def judged_text(console: Console, found: Mapping[str, Any]) -> str:

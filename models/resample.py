@@ -94,3 +94,29 @@ def _interpolate(x: Tensor, height: int, width: int, kernel: Kernel) -> Tensor:
     # of Keys (1981) that Pillow, MATLAB and the published tables use.
     y = functional.interpolate(flat, size=(height, width), mode=kernel, antialias=True)
     return y.reshape(*x.shape[:-2], height, width)
+
+
+def fourier_upsample(x: Tensor, scale: int) -> Tensor:
+    """(..., C, h, w) -> (..., C, scale*h, scale*w) by padding the spectrum with zeros.
+
+    The picture is mirrored at its edges, as a cosine transform takes it: repeated as it is, its
+    left edge would ring into its right one.
+    """
+    for dim in (-2, -1):
+        x = _fourier_line(x, scale, dim)
+    return x
+
+
+def _fourier_line(x: Tensor, scale: int, dim: int) -> Tensor:
+    size = x.shape[dim]
+    spectrum = torch.fft.rfft(torch.cat([x, x.flip(dim)], dim), dim=dim)
+    # Samples stand at pixel centres: the first of the large ones is (1/scale - 1)/2 from the first.
+    shift = (1 / scale - 1) / 2
+    waves = torch.arange(size + 1, dtype=torch.float32, device=x.device)
+    turn = torch.polar(torch.ones_like(waves), math.pi * shift / size * waves)
+    shape = [1] * x.ndim
+    shape[dim] = size + 1
+    large: Tensor = (
+        torch.fft.irfft(spectrum * turn.view(shape), n=2 * size * scale, dim=dim) * scale
+    )
+    return large.narrow(dim, 0, size * scale)

@@ -18,6 +18,8 @@ from safetensors.torch import save as format_tensors
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
+from models.espcn import Espcn, EspcnConfig
+from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.manifold_encoder import ManifoldConfig, ManifoldEncoder
 from models.student import Student, StudentConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
@@ -51,6 +53,8 @@ class Architecture(NamedTuple):
 # Raise the version when equal weights would give other pictures.
 ARCHITECTURES: dict[str, Architecture] = {
     "superresolution": Architecture(SuperResolution, SuperResolutionConfig, 1),
+    "espcn": Architecture(Espcn, EspcnConfig, 1),
+    "fsrcnn": Architecture(Fsrcnn, FsrcnnConfig, 1),
     "depth": Architecture(DepthNet, DepthConfig, 1),
     "distiller": Architecture(Distiller, DistillerConfig, 1),
     "manifold": Architecture(ManifoldEncoder, ManifoldConfig, 1),

@@ -16,6 +16,7 @@ import numpy as np
 from infra.errors import UnknownCorruptionError
 from tasks.damage import blur, coding, geometry, light, noise, timing
 from tasks.damage.footage import Damaged, Footage, Pixels
+from tasks.presets import MODEL_NAMES as SUPER_RESOLUTIONS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -134,10 +135,10 @@ TRAINING: dict[str, tuple[float, float]] = {
 }
 # What else each model's training does under another name: the drop law takes cameras and frames
 # away, augmentation multiplies colours; super-resolution is shown small copies made by blurred
-# kernels, with noise and compressed as stills (`degradations.py`).
+# kernels, with noise and compressed, as stills or as H.264 (`degradations.py`).
 ALSO_TRAINED: dict[str, frozenset[str]] = {
     "distiller": frozenset({*TRAINING, "frame_drop", "view_drop", "colour_cast"}),
-    "super-resolution": frozenset({"gauss", "defocus"}),
+    **dict.fromkeys(SUPER_RESOLUTIONS, frozenset({"gauss", "defocus", "h264"})),
 }
 
 

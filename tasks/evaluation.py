@@ -35,7 +35,7 @@ class Score:
     session_name: str
     clip_id: str
     camera_id: str
-    degradation: str  # "bi", "bd", "jpeg": see tasks/degradations.py
+    degradation: str  # "bi", "bd", "codec": see tasks/degradations.py
     method: str  # "model" or a baseline's name
     frames: int
     psnr_y: float  # dB, BT.601 luma, 8 bits, border of `scale` px cut

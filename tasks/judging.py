@@ -20,6 +20,7 @@ from tasks.splits import HELDOUT, TRAIN, require_split
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
+    from catalog.snapshot import Snapshot
     from infra.registry import ModelVersion
     from infra.settings import Settings
     from tasks.evaluate import HeldOut
@@ -40,7 +41,16 @@ def clips_by_split(run: FlowRun) -> tuple[tuple[Sized, ...], tuple[Sized, ...]]:
         CatalogEmptyError: nothing has been ingested.
         SplitImpossibleError: there is nothing on one of the sides.
     """
-    found = rows(run.catalog.snapshot(), "clip_sources", {})
+    return sides_of(run.catalog.snapshot())
+
+
+def sides_of(snapshot: Snapshot) -> tuple[tuple[Sized, ...], tuple[Sized, ...]]:
+    """Do the same for one snapshot of the catalog.
+
+    Raises:
+        CatalogEmptyError, SplitImpossibleError: as above.
+    """
+    found = rows(snapshot, "clip_sources", {})
     if not found:
         raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
     require_split([row["split"] for row in found])

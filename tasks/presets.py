@@ -5,12 +5,27 @@ Reads and writes nothing and needs no torch, so that flows and commands may list
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from infra.errors import UnknownPresetError
 
 MODEL_NAME = "super-resolution"
+
+
+def model_name(scale: Literal[2, 4], *, reference: bool = False) -> str:
+    """Return the name in the registry of the network of that scale, of one source or several."""
+    enlarged = "" if scale == 2 else f"-x{scale}"
+    return f"{MODEL_NAME}{enlarged}{'-references' if reference else ''}"
+
+
+# Of one source, x2, comes first: what is meant where no other is named.
+MODEL_NAMES = (
+    MODEL_NAME,
+    model_name(4),
+    model_name(2, reference=True),
+    model_name(4, reference=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class TrainPreset:
     width: int = 32
     hidden: int = 48
     layers: int = 5
+    reference: bool = False  # whether it learns to look at another camera's frames
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not fit into each other.
@@ -92,3 +108,12 @@ def preset_named(name: str) -> TrainPreset:
             command="stillhouse distill --preset laptop",
         )
     return PRESETS[name]
+
+
+def variant(preset: TrainPreset, scale: Literal[2, 4], *, reference: bool = False) -> TrainPreset:
+    """Return a preset for another scale, or for a network that looks at other cameras.
+
+    At x4 a step sees all of a stored window: 64 px would be 16 small ones, fewer than two reaches.
+    """
+    patch = preset.patch if scale == 2 else preset.crop
+    return replace(preset, scale=scale, patch=patch, reference=reference)

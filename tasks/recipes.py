@@ -25,6 +25,9 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         SuperResolutionRecipe(),
+        SuperResolutionRecipe(scale=4),
+        SuperResolutionRecipe(reference=True),
+        SuperResolutionRecipe(scale=4, reference=True),
         DistillerRecipe(),
         DepthRecipe(),
         ManifoldRecipe(),

@@ -15,7 +15,7 @@ from tasks.distiller_material import distiller_material
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.distiller_presets import distiller_preset_named
 from tasks.judging import clips_by_split, heldout_digest
-from tasks.presets import MODEL_NAME as SUPER_RESOLUTION
+from tasks.presets import MODEL_NAMES as SUPER_RESOLUTIONS
 from tasks.views.current import missing_assets
 from tasks.views.version import source_parts
 
@@ -126,5 +126,5 @@ def _pictures(version: ModelVersion, windows: int | None, run: FlowRun) -> Proto
 
 _PROTOCOLS: dict[str, Callable[[ModelVersion, int | None, FlowRun], Protocol]] = {
     DISTILLER: _codes,
-    SUPER_RESOLUTION: _pictures,
+    **dict.fromkeys(SUPER_RESOLUTIONS, _pictures),
 }

@@ -1,4 +1,7 @@
-"""The recipe of *super-resolution*: learns from held-in clips, is judged on held-out ones.
+"""The recipes of *super-resolution*: learn from held-in clips, are judged on held-out ones.
+
+One for each scale, and for those that look at other cameras; these are judged without any: what
+they lose where there is none is what everyone pays.
 
 Reads the catalog, the archive and the registry; writes the model's folder.
 """
@@ -7,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +20,7 @@ from infra.errors import ModelInvalidError
 from infra.ray_cluster import connect, stream
 from tasks.evaluation import Evaluation
 from tasks.judging import Sized, clips_by_split, heldout_digest, judged_clips, recorded_evaluation
-from tasks.presets import MODEL_NAME, TrainPreset, preset_named
+from tasks.presets import TrainPreset, model_name, preset_named, variant
 from tasks.recipe import DistillPlan, Gate
 from tasks.trials import served_trial
 from tasks.views.version import source_parts
@@ -49,7 +52,13 @@ class Clips:
 class SuperResolutionRecipe:
     """See `tasks.recipe.Recipe`."""
 
-    name: str = MODEL_NAME
+    scale: Literal[2, 4] = 2
+    reference: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in the registry."""
+        return model_name(self.scale, reference=self.reference)
 
     def plan(self, preset: str, run: FlowRun) -> DistillPlan:
         """Choose the clips.
@@ -59,7 +68,7 @@ class SuperResolutionRecipe:
             CatalogEmptyError: nothing has been ingested.
             SplitImpossibleError: no unrelated session to hold out.
         """
-        chosen = preset_named(preset)
+        chosen = variant(preset_named(preset), self.scale, reference=self.reference)
         train, heldout = clips_by_split(run)
         judged = heldout_digest(heldout)
         clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)

@@ -1,4 +1,4 @@
-"""Train the super-resolution network on windows of real video; a generator of progress.
+"""Train a super-resolution network on windows of real video; a generator of progress.
 
 Reads an array of true windows, writes nothing: yields `Progress` and, last, `Trained`. Equal
 windows, preset, threads and CPU features give equal weights, bit for bit.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,15 +19,20 @@ from models.losses import video_loss
 from models.precision import autocast, cpu_precision
 from models.superresolution import SuperResolution, SuperResolutionConfig
 from tasks.degradations import degrade_randomly
+from tasks.simulated_references import simulated_references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from models.espcn import Espcn
+    from models.fsrcnn import Fsrcnn
     from models.precision import Precision
     from tasks.presets import TrainPreset
+
+    Network: TypeAlias = SuperResolution | Espcn | Fsrcnn
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +50,25 @@ class Trained:
     """The averaged weights and how they came about. Picklable, contiguous, on the CPU."""
 
     state: dict[str, Tensor]
-    config: SuperResolutionConfig
+    config: Any  # of the network
+    network: type[nn.Module]
     losses: list[float]  # of every step
     seconds: float
     precision: Precision
     threads: int
 
-    def model(self) -> SuperResolution:
+    def model(self) -> Any:  # noqa: ANN401 - of the class that was trained
         """Return the network with these weights, ready to use."""
-        model = SuperResolution(self.config)
+        model = self.network(self.config)
         model.load_state_dict(self.state)
-        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
+        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
 
 
 def config_of(preset: TrainPreset) -> SuperResolutionConfig:
     """Return the network's sizes that a preset asks for."""
-    return SuperResolutionConfig(preset.scale, preset.width, preset.hidden, preset.layers)
+    return SuperResolutionConfig(
+        preset.scale, preset.width, preset.hidden, preset.layers, preset.reference
+    )
 
 
 def train_superresolution(
@@ -69,10 +77,13 @@ def train_superresolution(
     *,
     threads: int = 1,
     precision: Precision | None = None,
+    model: Network | None = None,
 ) -> Iterator[Progress | Trained]:
     """Learn from true windows (N, T, H, W, 3) uint8; small ones are made on the fly.
 
     Yields every `report_every` steps and at the end. Sets torch's thread count while it runs.
+    The network is the preset's; another `model` of its scale learns by the same law, from its
+    seed: a peer. One that takes references is shown simulated ones.
 
     Raises:
         ValueError: if the windows are smaller than the preset's patch or of another type.
@@ -83,16 +94,21 @@ def train_superresolution(
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield from _train(windows, preset, threads, chosen)
+        net = SuperResolution(config_of(preset)) if model is None else model
+        yield from _train(net, windows, preset, threads, chosen)
     finally:
         torch.set_num_threads(threads_before)
 
 
 def _train(
-    windows: npt.NDArray[np.uint8], preset: TrainPreset, threads: int, precision: Precision
+    model: Network,
+    windows: npt.NDArray[np.uint8],
+    preset: TrainPreset,
+    threads: int,
+    precision: Precision,
 ) -> Iterator[Progress | Trained]:
     rng = np.random.default_rng(preset.seed)
-    model = SuperResolution(config_of(preset))
+    references = isinstance(model, SuperResolution) and model.config.reference
     model.init_weights(torch.Generator().manual_seed(preset.seed))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
     optimiser = torch.optim.AdamW(
@@ -110,8 +126,9 @@ def _train(
     for step in range(1, preset.steps + 1):
         truth = draw_batch(windows, preset, rng)
         small = degrade_randomly(truth, preset.scale, preset.bi_share, rng)
+        shown = (small, simulated_references(truth, small, rng)) if references else (small,)
         with autocast(precision):
-            ours = model(small)
+            ours = model(*shown)
         loss = video_loss(ours, truth, consistency=preset.consistency)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
@@ -133,7 +150,7 @@ def _train(
             yield Progress(step, preset.steps, float(np.mean(recent)), time.monotonic() - started)
     state = {name: value.contiguous() for name, value in average.items()}
     seconds = time.monotonic() - started
-    yield Trained(state, model.config, losses, seconds, precision, threads)
+    yield Trained(state, model.config, type(model), losses, seconds, precision, threads)
 
 
 def draw_batch(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveInt  # noqa: TC002 - read when options are checked
 
 from tasks.applications.application import Application, Draft, Spec, one_a_camera
-from tasks.presets import MODEL_NAME
+from tasks.presets import MODEL_NAME, model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,21 +22,35 @@ class SuperResolve(Application):
 
     None gives it the source as it is, and the video is larger than any truth; a number gives it
     the source brought down to that, so that what it makes can be compared.
+
+    `scale` is how many times larger. With `references` it looks at the clip's other cameras too,
+    where they show what this one does; a clip of one camera is made without. `tile` is the rows of
+    the source that are worked on at once, which bounds memory and changes nothing else; None works
+    on all of a picture up to 720p, and on bands of a larger one.
     """
 
     spec: ClassVar[Spec] = Spec(
         name="super-resolution",
-        doc="Every chosen camera of a clip, twice as large.",
+        doc="Every chosen camera of a clip, twice or four times as large.",
         model=MODEL_NAME,
     )
 
     input_side: int | None = None
+    scale: Literal[2, 4] = 2
+    references: bool = False
+    tile: PositiveInt | None = None
+
+    @property
+    def model(self) -> str:
+        """Each scale, and looking at other cameras, is a network of its own."""
+        return model_name(self.scale, reference=self.references)
 
     def drafts(self, clips: Iterable[ChosenClip], context: Context) -> Iterator[Draft | Refused]:
         """Plan one video a camera."""
         del context
         for clip, camera in one_a_camera(clips):
-            yield Draft((camera,), clip.span)
+            others = clip.others(camera) if self.references else ()
+            yield Draft((camera, *others), clip.span)
 
     def maker(self, model_folder: str | None) -> Maker:
         """Load the network."""

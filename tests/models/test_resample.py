@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.resample import Kernel, blur_downsample, downsample, upsample
+from models.resample import Kernel, blur_downsample, downsample, fourier_upsample, upsample
 
 PILLOW = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 
@@ -67,3 +67,15 @@ def test_sizes_that_do_not_divide_are_refused() -> None:
         blur_downsample(torch.zeros(3, 16, 18), 4, 1.0)
     with pytest.raises(ValueError, match="sigma_px"):
         blur_downsample(torch.zeros(3, 16, 16), 2, 0.0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_fourier_enlargement_is_exact_for_what_the_small_grid_can_hold(scale: int) -> None:
+    """A cosine below the limit comes back as that cosine, at the large grid's pixel centres."""
+    size, waves = 16, 5
+    small = (torch.arange(size) + 0.5) / size
+    large = (torch.arange(size * scale) + 0.5) / (size * scale)
+    line, truth = (torch.cos(torch.pi * waves * at) for at in (small, large))
+    found = fourier_upsample(line.expand(1, 8, size), scale)
+    assert found.shape == (1, 8 * scale, size * scale)
+    torch.testing.assert_close(found, truth.expand(1, 8 * scale, -1), rtol=0, atol=1e-5)

@@ -11,7 +11,7 @@ import torch
 from infra.errors import TrainingDivergedError, UnknownPresetError
 from models.metrics import luma, quantise
 from models.resample import downsample, upsample
-from tasks.degradations import bd, bi, degrade_randomly, jpeg, to_bytes, to_tensor
+from tasks.degradations import bd, bi, codec, degrade_randomly, to_bytes, to_tensor
 from tasks.presets import PRESETS, TrainPreset, preset_named
 from tasks.train import Progress, Trained, draw_batch, train_superresolution
 
@@ -134,7 +134,7 @@ def test_degradations_keep_a_flat_picture_and_the_centre() -> None:
     flat = np.full((2, 32, 48, 3), 137, np.uint8)
     disc = np.zeros((1, 32, 32, 3), np.uint8)
     disc[:, 12:20, 12:20] = 255
-    for degrade in (bi, bd, jpeg):
+    for degrade in (bi, bd, codec):
         small = degrade(flat, 2)
         assert small.shape == (2, 16, 24, 3)
         assert abs(small.astype(int) - 137).max() <= 1
@@ -151,7 +151,8 @@ def test_random_degradation_is_seeded_and_keeps_its_share_of_clean_ones() -> Non
     assert a.shape == (4, 5, 3, 32, 32)
     clean = degrade_randomly(truth, 2, 1.0, np.random.default_rng(5))
     np.testing.assert_array_equal(to_bytes(clean[0]), bi(to_bytes(truth[0]), 2))
-    assert (a - clean).abs().amax(dim=(1, 2, 3, 4)).min() > 1 / 255
+    # One in six draws neither blur, noise nor compression.
+    assert (a - clean).abs().amax(dim=(1, 2, 3, 4)).median() > 1 / 255
 
 
 def test_presets_are_found_by_name() -> None:
