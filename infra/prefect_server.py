@@ -16,9 +16,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from infra.errors import NoServerError
+from infra.settings import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from infra.settings import Settings
 
@@ -55,8 +57,7 @@ def own_server(settings: Settings, port: int) -> Iterator[str]:
         )
     command = ["server", "start", "--host", HOST, "--port", str(port)]
     # Else a server would take its own address for that of another one.
-    environment = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
-    with _process(command, log, environment) as server:
+    with _process(command, log, {"PREFECT_API_URL": None}) as server:
         until = time.monotonic() + START_S
         while not answers(url):
             if server.poll() is not None or time.monotonic() > until:
@@ -70,19 +71,19 @@ def worker(settings: Settings, api_url: str, pool: str) -> Iterator[subprocess.P
     """Run a worker for the block that takes up what the server schedules, as processes."""
     log = settings.state / "prefect" / "worker.log"
     command = ["worker", "start", "--pool", pool, "--type", "process", "--name", "stillhouse"]
-    with _process(command, log, os.environ | {"PREFECT_API_URL": api_url}) as process:
+    with _process(command, log, {"PREFECT_API_URL": api_url}) as process:
         yield process
 
 
 @contextmanager
 def _process(
-    arguments: list[str], log: os.PathLike[str], environment: dict[str, str]
+    arguments: list[str], log: Path, variables: dict[str, str | None]
 ) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "prefect", *arguments]
-    with open(log, "ab") as sink:  # noqa: PTH123 - takes any path
+    with log.open("ab") as sink, child_environment(variables):
         # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
         process = subprocess.Popen(  # noqa: S603 - our own words
-            command, stdout=sink, stderr=sink, env=environment, start_new_session=True
+            command, stdout=sink, stderr=sink, start_new_session=True
         )
     try:
         yield process

@@ -197,15 +197,19 @@ def load_settings(home: Path | str | None = None) -> Settings:
 
 
 @contextmanager
-def child_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Let processes that are started inside the block inherit these variables too."""
+def child_environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Let processes started inside the block inherit these variables too, or not (None)."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set_variables(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set_variables(before)
+
+
+def _set_variables(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
