@@ -85,11 +85,15 @@ def shifted(frames: Pixels, shift: float, count: int) -> tuple[Pixels, Trust]:
 
 def between(before: Pixels, after: Pixels, part: float) -> Pixels:
     """Return the picture (H, W, 3) at a part of the way: both warped by DIS, and blended."""
-    (one, seen_one), (other, seen_other) = warps_between(before, after, part)
-    weight = np.stack([(1 - part) * (seen_one + 1e-3), part * (seen_other + 1e-3)])
-    weight /= weight.sum(axis=0)
-    blend = one * weight[0, ..., None] + other * weight[1, ..., None]
-    return np.asarray(np.rint(blend), np.uint8)
+    return blended(*warps_between(before, after, part), part)
+
+
+def blended(one: tuple[Pixels, Trust], other: tuple[Pixels, Trust], part: float) -> Pixels:
+    """Blend two pictures that were warped to a part of the way, by nearness and by trust."""
+    # Where neither is trusted nearness alone decides.
+    ours, theirs = (1 - part) * (one[1] + 1e-3), part * (other[1] + 1e-3)
+    share = (ours / (ours + theirs))[..., None]
+    return np.asarray(np.rint(one[0] * share + other[0] * (1 - share)), np.uint8)
 
 
 def warps_between(
