@@ -119,9 +119,19 @@ def warps_between(
 
 def flow(one: Pixels, other: Pixels) -> Floats:
     """Return where each pixel of one picture is in the other, minus where it was: (H, W, 2)."""
-    greys = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (one, other))
+    ours, theirs = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (one, other))
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(finder.calc(*greys, None), np.float32)
+    start = np.zeros((*ours.shape, 2), np.float32)
+    return np.asarray(finder.calc(ours, theirs, start), np.float32)
+
+
+def flowed(picture: Pixels, other: Pixels) -> tuple[Pixels, Trust]:
+    """Return another picture of the scene moved onto one, and where flow there and back agree."""
+    there, back = flow(picture, other), flow(other, picture)
+    apart = np.linalg.norm(there + _at(back, there), axis=-1)
+    size = np.linalg.norm(there, axis=-1)
+    trust = np.asarray(apart < _AGREE_PX + _AGREE_SHARE * size, np.float32)
+    return _moved(other, there), trust * _inside(there)
 
 
 def affine_onto(frames: Sequence[Pixels], others: Sequence[Pixels]) -> Matrix | None:
@@ -141,8 +151,8 @@ def affine_onto(frames: Sequence[Pixels], others: Sequence[Pixels]) -> Matrix | 
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ECC_STEPS, 1e-5)
     turn = np.eye(2, 3, dtype=np.float32)
     try:
-        _, turn = cv2.findTransformECC(*small, turn, cv2.MOTION_EUCLIDEAN, stop, None, 5)
-        _, turn = cv2.findTransformECC(*small, turn, cv2.MOTION_AFFINE, stop, None, 5)
+        for motion in (cv2.MOTION_EUCLIDEAN, cv2.MOTION_AFFINE):
+            _, turn = cv2.findTransformECC(small[0], small[1], turn, motion, stop, None, 5)
     except cv2.error:
         # It did not converge: there is nothing that they share.
         return None
@@ -152,7 +162,7 @@ def affine_onto(frames: Sequence[Pixels], others: Sequence[Pixels]) -> Matrix | 
     before, after = (_unlikeness(small[0], one) for one in (small[1], back))
     if after > (1 - _LEAST_SHARE) * before:
         return None
-    found = turn.astype(np.float64)
+    found: Matrix = np.asarray(turn, np.float64)
     # Pixel centres: x + .5 is what scales.
     found[:, 2] = (found[:, 2] + found[:, :2] @ [0.5, 0.5] - 0.5) / shrink
     found[:, 2] -= found[:, :2] @ [0.5, 0.5] - 0.5
@@ -203,7 +213,9 @@ def _changes(frames: Pixels) -> Floats:
     small = np.stack(
         [
             cv2.resize(
-                cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), (_SMALL, _SMALL), interpolation=cv2.INTER_AREA
+                cv2.cvtColor(one, cv2.COLOR_RGB2GRAY),
+                (_SMALL, _SMALL),
+                interpolation=cv2.INTER_AREA,
             )
             for one in frames
         ]

@@ -20,7 +20,7 @@ from tasks.rate_conversion import Sources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.alignment import Pixels, Trust
+    from tasks.alignment import Matrix, Pixels, Trust
 
 # Done to a source as a whole; it needs no encoder and no noise.
 PARTIAL, SHIFT = "partial", "time_shift"
@@ -175,10 +175,10 @@ def shifted_trust(trust: Trust, shift: float, count: int) -> Trust:
     """Return the trust in frames shown at t + `shift`: that of the less trusted neighbour."""
     at = np.arange(count) + shift
     low, high = (np.clip(part(at).astype(int), 0, len(trust) - 1) for part in (np.floor, np.ceil))
-    return np.minimum(trust[low], trust[high])
+    return np.asarray(np.minimum(trust[low], trust[high]))
 
 
-def affinely_trust(trust: Trust, turn: np.ndarray) -> Trust:
+def affinely_trust(trust: Trust, turn: Matrix) -> Trust:
     """Return trust moved as its pictures are."""
     if not _holes(trust):
         return trust

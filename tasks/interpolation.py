@@ -57,5 +57,6 @@ def _drain(graph: av.filter.Graph, found: dict[int, Pixels]) -> None:
             frame = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        number = round(float(frame.pts * frame.time_base) * 2)
-        found[number] = frame.to_ndarray(format="rgb24")
+        if isinstance(frame, av.VideoFrame) and frame.pts is not None and frame.time_base:
+            number = round(frame.pts * frame.time_base * 2)
+            found[number] = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)

@@ -44,4 +44,3 @@ def plain_between(sources: Sources) -> Mapping[str, Pixels]:
     *_, blend, before, after = sources.pictures
     average = np.rint((before.astype(np.float32) + after) / 2).astype(np.uint8)
     return {"warp": blend, "average": average, "repeat": before}
-

@@ -54,9 +54,7 @@ def read_piece(clip: ClipSource, limit: int | None = None, side: int = SIDE) -> 
             break
     if not found:
         raise MediaError(f"no frame of clip {clip.clip_id} decodes", reason="no_frames")
-    return Piece(
-        clip.session_id, clip.session_name, clip.clip_id, clip.camera_id, np.stack(found)
-    )
+    return Piece(clip.session_id, clip.session_name, clip.clip_id, clip.camera_id, np.stack(found))
 
 
 def reduced(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -70,7 +70,7 @@ def view_pool(
     count: int,
     rng: np.random.Generator,
 ) -> list[Example]:
-    """Return pictures of cameras of rigs with what is warped of the others; half know no background.
+    """Return pictures of cameras of rigs with what is warped of the others; half lack a background.
 
     None where no rig has two cameras.
     """
@@ -116,9 +116,10 @@ def _moments(
 
 
 def _copy(piece: Piece, k: int, name: str, rng: np.random.Generator) -> Pixels:
-    frame = piece.frames[k]
+    frame: Pixels = piece.frames[k]
     if rng.random() < MOVED:
-        frame = np.roll(frame, rng.integers(-MOST_MOVED_PX, MOST_MOVED_PX + 1, 2), axis=(0, 1))
+        move = rng.integers(-MOST_MOVED_PX, MOST_MOVED_PX + 1, 2).tolist()
+        frame = np.roll(frame, move, axis=(0, 1))
     if rng.random() < CLEAN:
         return frame
     turns = 2 if rng.random() < TWICE else 1

@@ -159,7 +159,10 @@ def draw(
     All of a batch have as many sources; all eight orientations are equally likely.
     """
     count = int(rng.integers(LEAST_SOURCES, MOST_SOURCES + 1))
-    parts = [_patch(pool[int(rng.integers(len(pool)))], count, preset.patch, rng) for _ in range(preset.batch)]
+    parts = [
+        _patch(pool[int(rng.integers(len(pool)))], count, preset.patch, rng)
+        for _ in range(preset.batch)
+    ]
     most = max(len(trust) for _, _, trust in parts)
     # A source without trust is none: batches of unlike examples are filled up with those.
     truth = np.stack([one for one, _, _ in parts])
@@ -193,7 +196,10 @@ def _patch(
         hole = (int(rng.integers(len(which))), slice(top, None), slice(left, None))
         trust[hole], sources[hole] = 0, 0
     mirror_y, mirror_x, turn = rng.random(3) < 0.5
-    down, across = slice(None, None, -1 if mirror_y else 1), slice(None, None, -1 if mirror_x else 1)
+    down, across = (
+        slice(None, None, -1 if mirror_y else 1),
+        slice(None, None, -1 if mirror_x else 1),
+    )
     truth, sources, trust = truth[down, across], sources[:, down, across], trust[:, down, across]
     if turn:
         truth, sources = truth.swapaxes(0, 1), sources.swapaxes(1, 2)

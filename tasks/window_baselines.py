@@ -119,7 +119,7 @@ class ViewBaselines:
         }
 
     def background(self, window: WindowPictures, camera: int) -> Bytes | None:
-        """Return a camera's median picture over its session's training windows, if there are any."""
+        """Return a camera's median over its session's training windows, if there are any."""
         return self._backgrounds.get((window.session_id, window.cameras[camera]))
 
     def _median(
