@@ -133,18 +133,24 @@ def damaged(frames: Pixels, damage: Damage, recording: str, copy: str) -> tuple[
     return np.where(trust[..., None] > 0, frames, np.uint8(0)) if _holes(trust) else frames, trust
 
 
+def late(frames: Pixels, shift: float) -> Pixels:
+    """Return frames as a copy that is late by so many shows them; before the first, that one."""
+    at = np.rint(np.arange(len(frames)) - shift).astype(int)
+    return np.asarray(frames[at.clip(0, len(frames) - 1)])
+
+
 def copies_of(frames: Pixels, cell: Cell, recording: str) -> tuple[Pixels, list[Sources]]:
     """Return the truth and the copies of a cell, each (T, H, W, 3) with its trust.
 
     For a part of a frame every other frame is taken as truth: a copy that is late by an odd
     number of the others shows what no frame of the truth does.
     """
-    late = any(one.shift for one in cell.copies)
-    truth = frames[::2] if late else frames
+    moved = any(one.shift for one in cell.copies)
+    truth = frames[::2] if moved else frames
     found = []
     for k, damage in enumerate(cell.copies):
         at = (2 * np.arange(len(truth)) - round(2 * damage.shift)).clip(0, len(frames) - 1)
-        shown = frames[at] if late else truth
+        shown = frames[at] if moved else truth
         found.append(Sources(*damaged(shown, damage, recording, f"copy{k}")))
     return truth, found
 

@@ -80,9 +80,11 @@ def onto(frames: Pixels, others: Pixels) -> Sources:
     By the homography between what stands still in both, then by dense flow; trusted is where the
     flows there and back agree. Pictures of too different cameras agree nearly nowhere.
     """
-    still = [square(np.median(some, axis=0).astype(np.uint8), _SIDE) for some in (frames, others)]
+    ours, theirs = (
+        square(np.asarray(np.median(some, axis=0), np.uint8), _SIDE) for some in (frames, others)
+    )
     height, width = frames.shape[1:3]
-    found = enlarged(fitted_homography(*still), _SIDE, (width, height))
+    found = enlarged(fitted_homography(ours, theirs), _SIDE, (width, height))
     warped_others, there = by_homography(others, found)
     made, trust = [], []
     for one, other, reach in zip(frames, warped_others, there, strict=True):

@@ -8,13 +8,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ApplicationOptionError, UnknownApplicationError
 from tasks.applications.super_resolution import SuperResolve
+from tasks.applications.synthesis import Synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve,)}
+APPLICATIONS: dict[str, type[Application]] = {
+    kind.spec.name: kind for kind in (SuperResolve, Synthesise)
+}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:
