@@ -91,8 +91,8 @@ def synthesis(
     remake: Annotated[
         bool, typer.Option("--remake", help="Of rate: leave out every second frame, remake it.")
     ] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="The best that needs no learning, for comparison.")
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Ask the networks instead of the best plain way.")
     ] = False,
     side: Annotated[int | None, typer.Option(help="The shorter side of the video.", min=16)] = 288,
     codec: Codec = "libx264",
@@ -110,7 +110,7 @@ def synthesis(
         "damage": damage or [],
         "others": others,
         "remake": remake,
-        "plain": plain,
+        "learned": learned,
         "side": side,
     }
     encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}

@@ -30,7 +30,7 @@ TASKS = ("fuse", "rate", "view")
 
 @dataclass(frozen=True)
 class SynthesisConfig:
-    """Sizes of each of the three networks. The default has 153,738 weights and biases a network."""
+    """Sizes of each of the three networks. The default has 122,738 weights and biases a network."""
 
     width: int = 32  # channels between the convolutions
     blocks: int = 2  # residual blocks after the sources are one
@@ -75,11 +75,11 @@ class Fusion(nn.Module):
         self.among = nn.Conv2d(width, width, 3, padding=1)
         self.others = nn.Conv2d(2 * width, width, 3, padding=1)
         self.score = nn.Conv2d(width, cell, 3, padding=1)
-        self.source_error = nn.Conv2d(width, 1, 1)
+        self.source_error = _Error(2 * width)
         self.join = nn.Conv2d(2 * width + 3 * cell, width, 3, padding=1)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(config.blocks))
         self.detail = nn.Conv2d(width, 3 * cell, 3, padding=1)
-        self.error = nn.Conv2d(width, 1, 1)
+        self.error = _Error(width)
 
     def init_weights(self, generator: torch.Generator | None = None) -> None:
         """He-normal, zero where weights, detail and errors are written: the start is the mean."""
@@ -87,7 +87,7 @@ class Fusion(nn.Module):
             if isinstance(conv, nn.Conv2d) and conv.bias is not None:
                 nn.init.kaiming_normal_(conv.weight, SLOPE, generator=generator)
                 nn.init.zeros_(conv.bias)
-        for conv in (self.score, self.detail, self.source_error, self.error):
+        for conv in (self.score, self.detail, self.source_error.last, self.error.last):
             nn.init.zeros_(conv.weight)
 
     def forward(self, sources: Tensor, trust: Tensor) -> Fused:
@@ -127,8 +127,12 @@ class Fusion(nn.Module):
         for block in self.blocks:
             y = block(y)
         picture = blend + functional.pixel_shuffle(self.detail(y).float(), FOLD)
-        source_db = _decibels(self.source_error(x)).view(b, n)
-        return Fused(picture, blend, weights, source_db, _decibels(self.error(y)))
+        # What is estimated may not bend what is made: features are taken as they are.
+        beside = known.mean(dim=1, keepdim=True).expand_as(known).flatten(0, 1)
+        source_db = _decibels(self.source_error(_lasting(torch.cat([x, beside], dim=1).detach())))
+        return Fused(
+            picture, blend, weights, source_db.view(b, n), _decibels(self.error(y.detach()))
+        )
 
 
 class Synthesis(nn.Module):
@@ -209,6 +213,19 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, h, w) -> the same."""
         return x + self.two(_active(self.one(x)))  # type: ignore[no-any-return]  # untyped call
+
+
+class _Error(nn.Module):
+    """A map of the error that a picture has, from its features."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, 16, 3, padding=1)
+        self.last = nn.Conv2d(16, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) -> (B, 1, h, w)."""
+        return self.last(_active(self.first(x)))  # type: ignore[no-any-return]  # untyped call
 
 
 def _active(x: Tensor) -> Tensor:

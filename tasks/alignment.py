@@ -24,6 +24,8 @@ Matrix = npt.NDArray[np.float64]
 _SMALL = 32
 # A shift must fit this much better, in correlation, than none does.
 _LEAST_GAIN = 0.02
+# ... and must be this much: what noise alone correlates in a few frames is less.
+_LEAST_FIT = 0.3
 # Nearer to a whole frame than this it is taken as that frame: interpolation blurs.
 _WHOLE = 0.2
 # A warp must take away this share of the difference, else pictures stay as they are.
@@ -45,13 +47,14 @@ def time_shift(frames: Pixels, others: Pixels, most: int = 4) -> float:
     if not len(frames) or not len(others):
         raise ValueError("a shift between no frames")
     ours, theirs = _changes(frames), _changes(others)
-    reach = min(most, min(len(ours), len(theirs)) - 2)
+    reach = min(most, min(len(ours), len(theirs)) // 2)
     if reach < 1:
         return 0.0
     lags = range(-reach, reach + 1)
     fits = np.array([_likeness(ours, theirs, lag) for lag in lags])
     best = int(fits.argmax())
-    if fits[best] < fits[reach] + _LEAST_GAIN and best != reach:
+    unclear = best != reach and fits[best] < fits[reach] + _LEAST_GAIN
+    if unclear or fits[best] < _LEAST_FIT:
         return 0.0
     if not 0 < best < len(fits) - 1:
         return float(lags[best])

@@ -138,6 +138,7 @@ TRAINING: dict[str, tuple[float, float]] = {
 ALSO_TRAINED: dict[str, frozenset[str]] = {
     "distiller": frozenset({*TRAINING, "frame_drop", "view_drop", "colour_cast"}),
     "super-resolution": frozenset({"gauss", "defocus"}),
+    "synthesis": frozenset({"gauss", "defocus", "resolution"}),
 }
 
 

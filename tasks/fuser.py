@@ -13,12 +13,16 @@ from torch.nn import functional
 
 from models.precision import autocast, cpu_precision
 from models.synthesis import FOLD, guarded
+from tasks.fusing import with_plain
 
 if TYPE_CHECKING:
     from models.precision import Precision
     from models.synthesis import Synthesis
     from tasks.alignment import Pixels
     from tasks.rate_conversion import Sources
+
+# The result must be estimated to be so much better than the best source, else that one is kept.
+MARGIN_DB = 0.5
 
 
 class Picture(NamedTuple):
@@ -38,6 +42,8 @@ class Fuser:
 
     def fuse(self, sources: Sources, task: str) -> Picture:
         """Fuse (N, H, W, 3) with trust (N, H, W), any size; sides are filled up to even ones."""
+        if task == "fuse":
+            sources = with_plain(sources)
         height, width = sources.trust.shape[1:]
         x = torch.from_numpy(np.ascontiguousarray(sources.pictures)).permute(0, 3, 1, 2).float()
         trust = torch.from_numpy(sources.trust)[:, None]
@@ -45,7 +51,7 @@ class Fuser:
         x, trust = (functional.pad(one, edge, mode="replicate")[None] for one in (x / 255, trust))
         with torch.inference_mode(), autocast(self.precision):
             found = self._model(x, trust, task)
-        picture, better = guarded(found, x)
+        picture, better = guarded(found, x, MARGIN_DB)
         return Picture(
             _bytes(picture[0, :, :height, :width]),
             _bytes(found.picture[0, :, :height, :width]),

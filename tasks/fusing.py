@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tasks.rate_conversion import Sources
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,6 +80,15 @@ def robust(sources: Pixels, trust: Trust) -> Pixels:
         made = _weighted(light, weight)
         middle = made.astype(np.float32)
     return made
+
+
+def with_plain(sources: Sources) -> Sources:
+    """Add the robust mean to the sources: what the network starts from and may fall back on."""
+    plain = robust(*sources)[None]
+    whole = np.ones((1, *sources.trust.shape[1:]), np.float32)
+    return Sources(
+        np.concatenate([sources.pictures, plain]), np.concatenate([sources.trust, whole])
+    )
 
 
 def _weighted(light: Floats, weight: Floats) -> Pixels:

@@ -13,7 +13,7 @@ import numpy as np
 
 from infra.errors import UnknownCorruptionError
 from tasks.alignment import affine_onto, affinely, shifted, time_shift
-from tasks.corruptions import SEVERITIES, TRAINING, Footage, corrupt, corruption_named
+from tasks.corruptions import CORRUPTIONS, SEVERITIES, TRAINING, Footage, corrupt, corruption_named
 from tasks.damage.timing import held
 from tasks.rate_conversion import Sources
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from tasks.alignment import Matrix, Pixels, Trust
 
+# What training draws from: of `TRAINING` what sources can tell of each other. Nobody knows which of
+# two lights is the true one.
+KINDS = tuple(name for name in TRAINING if CORRUPTIONS[name].family != "light")
 # Done to a source as a whole; it needs no encoder and no noise.
 PARTIAL, SHIFT = "partial", "time_shift"
 # Share of each side that a partial source shows.
@@ -48,18 +51,18 @@ class Cell:
 
 
 def _alike(name: str, severities: Sequence[int] = (2, 3, 4)) -> Cell:
-    return Cell(name, tuple(Damage(((name, s),)) for s in severities), name in TRAINING)
+    return Cell(name, tuple(Damage(((name, s),)) for s in severities), name in KINDS)
 
 
 def _mixed(name: str, *steps: tuple[str, int]) -> Cell:
-    return Cell(name, tuple(Damage((one,)) for one in steps), all(n in TRAINING for n, _ in steps))
+    return Cell(name, tuple(Damage((one,)) for one in steps), all(n in KINDS for n, _ in steps))
 
 
 # Three copies of a camera. Turned or late copies stand beside an upright one in time, which is bad.
 CELLS: dict[str, Cell] = {
     cell.name: cell
     for cell in (
-        *(_alike(name) for name in TRAINING),
+        *(_alike(name) for name in KINDS),
         _mixed("mixed", ("gauss", 3), ("defocus", 3), ("resolution", 3)),
         Cell(PARTIAL, tuple(Damage(((PARTIAL, 1), ("gauss", s))) for s in (1, 2, 1))),
         *(_alike(name) for name in ("shot", "impulse", "motion", "h264", "low_light", "fog")),

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tasks.alignment import Pixels, Trust
 
-# Trust in a picture of another moment.
-NEAR = 0.5
+# Trust in a camera's picture of another time, and in a frame that stands in for the one after.
+NEAR, STALE = 0.5, 0.05
 
 
 class Sources(NamedTuple):
@@ -35,7 +35,7 @@ def rate_sources(before: Pixels, after: Pixels, part: float = 0.5) -> Sources:
     warped = warps_between(before, after, part)
     pictures = [one for one, _ in warped] + [blended(*warped, part), before, after]
     flat = np.full(before.shape[:2], 1, np.float32)
-    trust = [np.maximum(held, 0.05) for _, held in warped] + [flat, NEAR * flat, NEAR * flat]
+    trust = [np.maximum(held, STALE) for _, held in warped] + [flat, STALE * flat, STALE * flat]
     return Sources(np.stack(pictures), np.stack(trust))
 
 

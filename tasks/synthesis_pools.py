@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.corruptions import CORRUPTIONS, TRAINING, Footage, damage
+from tasks.fusion_sources import KINDS
 from tasks.rate_conversion import rate_sources
 from tasks.view_sources import view_sources
 
@@ -44,7 +45,7 @@ class Example:
 def fusion_pool(
     pieces: Sequence[Piece], count: int, copies: int, rng: np.random.Generator
 ) -> list[Example]:
-    """Return `count` pictures with copies damaged by what `TRAINING` names, between its levels."""
+    """Return `count` pictures with copies damaged by `KINDS`, between the levels of `TRAINING`."""
     found = []
     for piece, k in _moments(pieces, count, 1, rng):
         truth = piece.frames[k]
@@ -123,7 +124,7 @@ def _copy(piece: Piece, k: int, name: str, rng: np.random.Generator) -> Pixels:
     if rng.random() < CLEAN:
         return frame
     turns = 2 if rng.random() < TWICE else 1
-    for kind in rng.choice(list(TRAINING), turns, replace=False):
+    for kind in rng.choice(KINDS, turns, replace=False):
         level = float(rng.uniform(*TRAINING[str(kind)]))
         footage = Footage(piece.clip_id, f"{name}/{rng.integers(1 << 30)}", (k,))
         frame = damage(frame[None], CORRUPTIONS[str(kind)], level, footage).frames[0]

@@ -31,12 +31,12 @@ class SynthesisPreset:
     seed: int = 0
     batch: int = 4
     patch: int = 48  # px, even
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_share: float = 0.05
     clip_norm: float = 1.0
     ema: float = 0.99
-    estimate: float = 0.01  # weight of the loss of estimated errors, per decibel
+    estimate: float = 1e-3  # weight of the loss of estimated errors, per decibel
     report_every: int = 20
     width: int = 32
     blocks: int = 2

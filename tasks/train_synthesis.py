@@ -18,6 +18,8 @@ from infra.errors import TrainingDivergedError
 from models.losses import charbonnier
 from models.precision import autocast, cpu_precision
 from models.synthesis import Synthesis, SynthesisConfig, error_db
+from tasks.fusing import with_plain
+from tasks.rate_conversion import Sources
 from tasks.train import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # Share of patches in which one source shows nothing of a box, and says so.
 HOLES = 0.3
+# Share in which every source is the truth: what needs no help must be seen not to.
+PERFECT = 0.1
 LEAST_SOURCES, MOST_SOURCES = 2, 4
 
 
@@ -190,11 +194,15 @@ def _patch(
     truth = example.truth[rows, columns]
     sources = example.sources[which, rows, columns]
     trust = example.trust[which, rows, columns].copy()
+    if example.loose and rng.random() < PERFECT:
+        sources = np.repeat(truth[None], len(which), axis=0)
     if example.loose and rng.random() < HOLES:
         sources = sources.copy()
         top, left = rng.integers(0, side, 2)
         hole = (int(rng.integers(len(which))), slice(top, None), slice(left, None))
         trust[hole], sources[hole] = 0, 0
+    if example.loose:
+        sources, trust = with_plain(Sources(sources, trust))
     mirror_y, mirror_x, turn = rng.random(3) < 0.5
     down, across = (
         slice(None, None, -1 if mirror_y else 1),

@@ -27,9 +27,9 @@ class Synthesise(Application):
     sources are copies damaged on purpose, one for each of `damage`, such as `gauss:3+time_shift:2`
     by the names of corruptions; without any, the camera as it is. With `others` the clip's other
     cameras are sources too. `remake` leaves every second frame out for `rate` and makes it again.
-    With damage, remade and viewed there is a truth, and quality is measured against it. `plain`
-    takes the best that needs no learning; `side` is the shorter side of the video, none the
-    source's own.
+    With damage, remade and viewed there is a truth, and quality is measured against it. `learned`
+    asks the networks, which plain means beat so far (decision 0026). `side` is the shorter side of
+    the video, none the source's own.
     """
 
     spec: ClassVar[Spec] = Spec(
@@ -42,7 +42,7 @@ class Synthesise(Application):
     damage: tuple[str, ...] = ()
     others: bool = False
     remake: bool = False
-    plain: bool = False
+    learned: bool = False
     side: int | None = 288
 
     def parameters(self) -> dict[str, Any]:

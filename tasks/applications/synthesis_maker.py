@@ -168,7 +168,7 @@ class SynthesisMaker(Maker):
     def _add(
         self, video: _Video, sources: Sources, t_ns: int, task: str, peers: dict[str, Pixels]
     ) -> None:
-        if self._asked.plain:
+        if not self._asked.learned:
             video.made.append(list(peers.values())[-1])
             video.fused.append(False)
         else:
