@@ -31,7 +31,7 @@ class SynthesisPreset:
     seed: int = 0
     batch: int = 4
     patch: int = 48  # px, even
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
     warmup_share: float = 0.05
     clip_norm: float = 1.0
