@@ -105,7 +105,7 @@ class Fusion(nn.Module):
         trust = torch.where(trust.amax(dim=1, keepdim=True) > 0, trust.float(), 1.0)
         middle = trusted_median(sources, trust)
         seen = torch.cat([4 * (sources - 0.5), 10 * (sources - middle[:, None]), trust], dim=2)
-        # Differences are enlarged: in units of white the network learned nothing of noise of a tenth.
+        # Differences are enlarged: in units of white noise of a tenth was not learned from.
         # (B N, 28, H/2, W/2)
         x = _lasting(functional.pixel_unshuffle(seen.flatten(0, 1), FOLD))
         x = _active(self.own(_active(self.enter(x))))
