@@ -31,7 +31,7 @@ PAPER, INK = (250, 250, 248), (32, 34, 38)
 def synthesis_picture(model: Synthesis, pieces: Sequence[Piece]) -> Pixels:
     """Rows of the first piece of up to three sessions, a cell each, and one of rate conversion.
 
-    The figures are Y-free PSNR over rgb of the shown frame.
+    The figures are PSNR over rgb of the shown frame.
 
     Raises:
         ValueError: there is no piece.
