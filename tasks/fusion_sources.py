@@ -62,7 +62,7 @@ def _mixed(name: str, *steps: tuple[str, int]) -> Cell:
 CELLS: dict[str, Cell] = {
     cell.name: cell
     for cell in (
-        *(_alike(name) for name in KINDS),
+        *(_alike(name) for name in TRAINING),
         _mixed("mixed", ("gauss", 3), ("defocus", 3), ("resolution", 3)),
         Cell(PARTIAL, tuple(Damage(((PARTIAL, 1), ("gauss", s))) for s in (1, 2, 1))),
         *(_alike(name) for name in ("shot", "impulse", "motion", "h264", "low_light", "fog")),
