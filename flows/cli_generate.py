@@ -157,6 +157,50 @@ def cut(
     run(context.obj, "cut", select, None, options, encoding, dry_run, as_json)
 
 
+@app.command("synthesis")
+def synthesis(
+    context: typer.Context,
+    select: Select = EVERY_CLIP,
+    model: Model = None,
+    mode: Annotated[
+        str, typer.Option(help="fuse bad sources, double the rate, or view: a missing camera.")
+    ] = "fuse",
+    damage: Annotated[
+        list[str] | None,
+        typer.Option(help="Of fuse: a source damaged so, name:severity+...; again for another."),
+    ] = None,
+    others: Annotated[
+        bool, typer.Option("--others", help="Of fuse: the clip's other cameras are sources too.")
+    ] = False,
+    remake: Annotated[
+        bool, typer.Option("--remake", help="Of rate: leave out every second frame, remake it.")
+    ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Ask the networks instead of the best plain way.")
+    ] = False,
+    side: Annotated[int | None, typer.Option(help="The shorter side of the video.", min=16)] = 288,
+    codec: Codec = "libx264",
+    crf: Crf = None,
+    pixel_format: PixelFormat = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make a camera from several bad sources, at twice the rate, or from the other cameras.
+
+    Example: stillhouse generate synthesis --damage gauss:3 --damage motion:3 --damage h264:4
+    """
+    options = {
+        "mode": mode,
+        "damage": damage or [],
+        "others": others,
+        "remake": remake,
+        "learned": learned,
+        "side": side,
+    }
+    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
+    run(context.obj, "synthesis", select, model, options, encoding, dry_run, as_json)
+
+
 def run(
     console: Console,
     application: str,

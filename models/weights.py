@@ -23,6 +23,7 @@ from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.manifold_encoder import ManifoldConfig, ManifoldEncoder
 from models.student import Student, StudentConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
+from models.synthesis import Synthesis, SynthesisConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "distiller": Architecture(Distiller, DistillerConfig, 1),
     "manifold": Architecture(ManifoldEncoder, ManifoldConfig, 1),
     "student": Architecture(Student, StudentConfig, 1),
+    "synthesis": Architecture(Synthesis, SynthesisConfig, 1),
 }
 
 

@@ -139,6 +139,7 @@ TRAINING: dict[str, tuple[float, float]] = {
 ALSO_TRAINED: dict[str, frozenset[str]] = {
     "distiller": frozenset({*TRAINING, "frame_drop", "view_drop", "colour_cast"}),
     **dict.fromkeys(SUPER_RESOLUTIONS, frozenset({"gauss", "defocus", "h264"})),
+    "synthesis": frozenset({"gauss", "defocus", "resolution"}),
 }
 
 

@@ -15,6 +15,7 @@ from tasks.manifold_recipe import ManifoldRecipe
 from tasks.run_facts import training_facts
 from tasks.student_recipe import StudentRecipe
 from tasks.superresolution_recipe import SuperResolutionRecipe
+from tasks.synthesis_recipe import SynthesisRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         DepthRecipe(),
         ManifoldRecipe(),
         StudentRecipe(),
+        SynthesisRecipe(),
     )
 }
 

@@ -103,7 +103,7 @@ class ViewBaselines:
     ) -> dict[str, Bytes]:
         """Return each method's pictures of a camera at some steps from the others `given`."""
         shown = window.frames[list(given)][:, steps]  # (V, F, 3, side, side)
-        warps = [self._homography(window, camera, other, given) for other in given]
+        warps = [self.homography(window, camera, other, given) for other in given]
         row, there = _pair(window, camera, given)
         half = window.frames.shape[1]
         there[:half] = False
@@ -118,7 +118,8 @@ class ViewBaselines:
             "pca": completed(self._whole, row, there, self._floats, steps, shape),
         }
 
-    def _background(self, window: WindowPictures, camera: int) -> Bytes | None:
+    def background(self, window: WindowPictures, camera: int) -> Bytes | None:
+        """Return a camera's median over its session's training windows, if there are any."""
         return self._backgrounds.get((window.session_id, window.cameras[camera]))
 
     def _median(
@@ -129,13 +130,13 @@ class ViewBaselines:
         Of a rig that was not trained on no picture of the camera exists: then it is the mean of
         the given cameras' medians over this window.
         """
-        known = self._background(window, camera)
+        known = self.background(window, camera)
         if known is None:
             each = [median_picture(window.frames[k][window.usable[k]]) for k in given]
             known = np.asarray(np.mean(each, axis=0).round(), np.uint8)
         return np.repeat(known[None], count, axis=0)
 
-    def _homography(
+    def homography(
         self, window: WindowPictures, camera: int, other: int, given: Sequence[int]
     ) -> Matrix:
         """Return the warp from another camera: fitted, or of a plane, or none.
@@ -144,7 +145,7 @@ class ViewBaselines:
         that of the plane through the rig's centre which faces the camera. Else there is no warp.
         """
         plane = _plane(window, camera, other, given)
-        ours, theirs = (self._background(window, k) for k in (camera, other))
+        ours, theirs = (self.background(window, k) for k in (camera, other))
         if ours is None or theirs is None:
             return np.eye(3) if plane is None else plane
         key = (window.session_id, window.cameras[camera], window.cameras[other])

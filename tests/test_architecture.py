@@ -39,7 +39,11 @@ def test_the_contracts_between_the_rooms_hold() -> None:
 @pytest.mark.parametrize(
     ("package", "rooms", "files"),
     [
-        ("av", (), ("tasks/decode.py", "tasks/mux.py", "tasks/encoders.py")),
+        (
+            "av",
+            (),
+            ("tasks/decode.py", "tasks/mux.py", "tasks/encoders.py", "tasks/interpolation.py"),
+        ),
         ("mlflow", ("infra",), ()),
         ("prefect", ("flows", "tasks"), ()),
         ("ray", ("tasks", "infra"), ()),

@@ -10,6 +10,7 @@ from infra.errors import ApplicationOptionError, UnknownApplicationError
 from tasks.applications.cut import Cut
 from tasks.applications.edit import Edit
 from tasks.applications.super_resolution import SuperResolve
+from tasks.applications.synthesis import Synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.applications.application import Application
 
 APPLICATIONS: dict[str, type[Application]] = {
-    kind.spec.name: kind for kind in (SuperResolve, Edit, Cut)
+    kind.spec.name: kind for kind in (SuperResolve, Synthesise, Edit, Cut)
 }
 
 
