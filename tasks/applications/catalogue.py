@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ApplicationOptionError, UnknownApplicationError
+from tasks.applications.action import RecogniseActions
 from tasks.applications.super_resolution import SuperResolve
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve,)}
+APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve, RecogniseActions)}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:
