@@ -60,7 +60,7 @@ class RecogniseActions(Application):
                 (camera,),
                 clip.span,
                 tuple(code["code_id"] for code in codes),
-                {"catalog": snapshot.uri, "encoder": folders[number]},
+                {"catalog": snapshot.catalog_uri, "encoder": folders[number]},
             )
 
     def maker(self, model_folder: str | None) -> Maker:
