@@ -171,7 +171,9 @@ class _Targets:
         if not chosen:
             cameras = ", ".join(one["camera_id"] for one in recordings)
             return BadRow(row.line, "camera_unknown", f"no camera {row.camera!r}: {cameras}"[:200])
-        spans = [span for one in chosen if (span := _on_own_clock(one, row.label, start_ns, end_ns))]
+        spans = [
+            span for one in chosen if (span := _on_own_clock(one, row.label, start_ns, end_ns))
+        ]
         if not spans:
             return BadRow(row.line, "span_outside", "no recording shows any of it")
         for recording, label, start, end in spans:

@@ -59,7 +59,9 @@ def chosen_kind(
     for group in np.unique(groups):
         out = groups == group
         for kind in KINDS:
-            tried = ActionConfig(config.names, kind, config.latents, config.semantic, config.embedding)
+            tried = ActionConfig(
+                config.names, kind, config.latents, config.semantic, config.embedding
+            )
             head = fit_head(x[~out], labels[~out], tried, preset)
             right[kind] += float((told(head, x[out]) == labels[out]).sum()) / len(labels)
     # Of equals the first, which has fewer weights.

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve, RecogniseActions)}
+APPLICATIONS: dict[str, type[Application]] = {
+    kind.spec.name: kind for kind in (SuperResolve, RecogniseActions)
+}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def test_the_same_rows_are_read_from_each_format(tmp_path: Path) -> None:
     """CSV with a byte-order mark, JSON lines and Parquet say the same."""
-    (tmp_path / "a.csv").write_text("\ufeffsession,label,start_s,end_s\ntake, walk ,0.5,2\n", "utf-8")
+    (tmp_path / "a.csv").write_text(
+        "\ufeffsession,label,start_s,end_s\ntake, walk ,0.5,2\n", "utf-8"
+    )
     (tmp_path / "a.jsonl").write_text(
         '{"session": "take", "label": "walk", "start_s": 0.5, "end_s": 2}\n', "utf-8"
     )
@@ -45,9 +47,7 @@ def test_the_same_rows_are_read_from_each_format(tmp_path: Path) -> None:
         ("take,walk,,,more", "row_malformed"),
     ],
 )
-def test_a_row_that_says_nothing_usable_has_a_reason(
-    tmp_path: Path, row: str, reason: str
-) -> None:
+def test_a_row_that_says_nothing_usable_has_a_reason(tmp_path: Path, row: str, reason: str) -> None:
     """And the row after it is read."""
     path = tmp_path / "a.csv"
     path.write_text(f"session,label,start_s,end_s\n{row}\ntake,run,,\n", "utf-8")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from small_catalog import small_catalog
+
 from catalog.query import rows
 from infra.settings import Settings
 from tasks.labelling import commit_labels, plan_labels
 from tasks.run_record import FlowRun
-from small_catalog import small_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -59,7 +59,5 @@ def test_a_head_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_without_two_groups_a_class_nothing_is_tried() -> None:
     """The head of fewer weights is taken."""
     x, labels = _made(5, seed=0)
-    kind, tried = chosen_kind(
-        x, labels, labels, ActionConfig(("a", "b", "c")), PRESETS["ci"]
-    )
+    kind, tried = chosen_kind(x, labels, labels, ActionConfig(("a", "b", "c")), PRESETS["ci"])
     assert (kind, tried) == ("embedding", {})
