@@ -214,7 +214,7 @@ def _judged_digest(found: ActionMaterial) -> str:
 
 
 def _confusion(judgement: ActionJudgement) -> npt.NDArray[np.uint8]:
-    """Return who was taken for whom as a picture, rgb24: rows are the truth, columns what was said."""
+    """Return who was taken for whom, rgb24: rows are the truth, columns what was said."""
     import cv2
 
     count, cell = len(judgement.names), 24

@@ -150,7 +150,7 @@ class _Targets:
         said.add((rest[0], rest[1], rest[2]))  # type: ignore[arg-type]  # label, start, end
         return len(said) > before
 
-    def spans(self, row: LabelRow) -> list[Spanned] | BadRow:
+    def spans(self, row: LabelRow) -> list[Spanned] | BadRow:  # noqa: PLR0911  a reason each
         """Return the spans a row means, on the clock of each recording; or why it means none."""
         start_ns, end_ns, place, kind = row.start_ns, row.end_ns, row.place, row.kind
         if kind == "clip":

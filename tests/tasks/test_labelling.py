@@ -26,7 +26,7 @@ take,,,cam01,,,jump
 
 
 def test_every_row_is_committed_cached_or_refused(tmp_path: Path) -> None:
-    """What two rows say of one stretch is said once; what contradicts it is refused; again: cached."""
+    """What contradicts is refused; a second run finds all cached."""
     settings = Settings(home=tmp_path / "home")
     small_catalog(settings.catalog)
     (tmp_path / "labels.csv").write_text(FILE, "utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from models import weights
 from models.action import KINDS, ActionConfig
 from tasks.action_presets import PRESETS
 from tasks.train_action import chosen_kind, fit_head, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _made(each: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
