@@ -131,7 +131,7 @@ def _checked(rows: Iterable[tuple[int, Any]]) -> Iterator[LabelRow | BadRow]:
         yield _row(line, row)
 
 
-def _row(line: int, row: Any) -> LabelRow | BadRow:  # noqa: ANN401  whatever JSON has  # noqa: PLR0911  a reason each
+def _row(line: int, row: Any) -> LabelRow | BadRow:  # noqa: ANN401, PLR0911  whatever JSON has, a reason each
     if not isinstance(row, dict):
         return BadRow(line, "row_malformed", str(row)[:MOST_CHARACTERS])
     if None in row:
