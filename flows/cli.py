@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_deploy, cli_export, cli_questions, cli_runs, cli_search
+from flows import cli_deploy, cli_export, cli_label, cli_questions, cli_runs, cli_search
 from flows.console import Console
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ def _globals(
 
 
 cli_runs.add_to(app)
+cli_label.add_to(app)
 cli_export.add_to(app)
 cli_search.add_to(app)
 cli_deploy.add_to(app)

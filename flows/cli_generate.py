@@ -201,6 +201,32 @@ def synthesis(
     run(context.obj, "synthesis", select, model, options, encoding, dry_run, as_json)
 
 
+@app.command("action")
+def action(
+    context: typer.Context,
+    select: Select = EVERY_CLIP,
+    model: Model = None,
+    least_score: Annotated[
+        float, typer.Option(help="Name nothing that is less likely than this.", min=0, max=1)
+    ] = 0.0,
+    codec: Codec = "libx264",
+    crf: Crf = None,
+    pixel_format: PixelFormat = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what happens in every clip from its codes, and draw it with box and skeleton.
+
+    Rows of the table actions hold it. Labels come by `stillhouse label`, the model by `distill
+    --model action`.
+
+    Example: stillhouse generate action --model models:/action/1
+    """
+    options = {"least_score": least_score}
+    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
+    run(context.obj, "action", select, model, options, encoding, dry_run, as_json)
+
+
 def run(
     console: Console,
     application: str,

@@ -71,6 +71,10 @@ class InputFileError(UsageError):
     """A file that was handed over cannot be read, or is no such file: the message says why."""
 
 
+class LabelFileError(UsageError):
+    """A label file cannot be read: mend what the message names; `stillhouse label --help`."""
+
+
 class UnknownModelError(UsageError):
     """No model of that name can be distilled: `stillhouse distill --help` lists them."""
 
@@ -169,6 +173,10 @@ class MissingBaselineError(StillhouseError):
 
 class NothingToLearnError(StillhouseError):
     """There are no features to train on: run `stillhouse extract`, or ingest more."""
+
+
+class TooFewClassesError(StillhouseError):
+    """There are no labels of two kinds to tell apart: `stillhouse label FILE` brings them."""
 
 
 class NonFiniteFeaturesError(StillhouseError):

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as format_tensors
 
+from models.action import ActionConfig, ActionHead
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
@@ -59,6 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "depth": Architecture(DepthNet, DepthConfig, 1),
     "distiller": Architecture(Distiller, DistillerConfig, 1),
     "manifold": Architecture(ManifoldEncoder, ManifoldConfig, 1),
+    "action": Architecture(ActionHead, ActionConfig, 1),
     "student": Architecture(Student, StudentConfig, 1),
     "synthesis": Architecture(Synthesis, SynthesisConfig, 1),
 }

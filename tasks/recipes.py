@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.errors import UnknownModelError, UsageError
 from infra.usage import Usage
+from tasks.action_recipe import ActionRecipe
 from tasks.depth_recipe import DepthRecipe
 from tasks.distiller_recipe import DistillerRecipe
 from tasks.manifold_recipe import ManifoldRecipe
@@ -34,6 +35,7 @@ RECIPES: dict[str, Recipe] = {
         ManifoldRecipe(),
         StudentRecipe(),
         SynthesisRecipe(),
+        ActionRecipe(),
     )
 }
 

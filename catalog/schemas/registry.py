@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.schemas.actions import ACTIONS
 from catalog.schemas.clips import CLIPS
 from catalog.schemas.code_versions import CODE_VERSIONS
 from catalog.schemas.codes import CODES
@@ -16,6 +17,7 @@ from catalog.schemas.duplicates import DUPLICATES
 from catalog.schemas.features import FEATURES
 from catalog.schemas.files import FILES
 from catalog.schemas.generations import GENERATIONS
+from catalog.schemas.label_spans import LABEL_SPANS
 from catalog.schemas.labels import LABELS
 from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.recordings import RECORDINGS
@@ -40,10 +42,12 @@ TABLES = {
         SESSIONS,
         LABELS,
         FILES,
+        LABEL_SPANS,
         VIEW_VERSIONS,
         FEATURES,
         CODES,
         CODE_VERSIONS,
+        ACTIONS,
         GENERATIONS,
         ROBUSTNESS,
         RUNS,

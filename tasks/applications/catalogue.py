@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ApplicationOptionError, UnknownApplicationError
+from tasks.applications.action import RecogniseActions
 from tasks.applications.cut import Cut
 from tasks.applications.edit import Edit
 from tasks.applications.super_resolution import SuperResolve
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.applications.application import Application
 
 APPLICATIONS: dict[str, type[Application]] = {
-    kind.spec.name: kind for kind in (SuperResolve, Synthesise, Edit, Cut)
+    kind.spec.name: kind for kind in (SuperResolve, Synthesise, Edit, Cut, RecogniseActions)
 }
 
 

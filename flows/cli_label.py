@@ -1,0 +1,50 @@
+"""The command `stillhouse label`: says what happens in recordings, for `distill --model action`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.endings import DryRun, Json, finish, show_plan
+
+if TYPE_CHECKING:
+    from flows.console import Console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(label)
+
+
+def label(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON lines or Parquet: session, recording or clip (name or id), label, "
+            "and if wanted camera, start_s, end_s (seconds on the session's clock)."
+        ),
+    ],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Say what happens in recordings: each row of a file labels a session, recording or clip.
+
+    What cannot be used is refused row by row, with its reason. Then: distill --model action.
+
+    Example: stillhouse label actions.csv --dry-run
+    """
+    console: Console = context.obj
+    settings = console.settings(runs=True)
+    if dry_run:
+        from tasks.labelling import plan_labels
+        from tasks.run_record import FlowRun
+
+        plan = plan_labels.fn(file, FlowRun("label", settings)).summary()
+        show_plan(console, "label", {**plan, "dry_run": True}, as_json=as_json)
+        return
+    from flows.label import label as flow
+
+    finish(console, "label", flow(str(file), console.home), as_json=as_json)

@@ -1,0 +1,22 @@
+"""Flow *label*: brings a file of labels into the catalog, for what learns from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from infra.settings import load_settings
+from tasks.labelling import commit_labels, plan_labels
+from tasks.run_record import flow_record
+
+
+@flow(name="label", validate_parameters=False)
+def label(file: str, home: str | None = None) -> dict[str, Any]:
+    """Commit what a label file says; what is known is cached. Safe to run again."""
+    settings = load_settings(home)
+    with flow_record("label", settings, {"file": file}) as run:
+        plan = plan_labels(Path(file), run)
+        commit_labels(plan, run)
+    return dict(run.report)

@@ -1,0 +1,231 @@
+"""The recipe of *action*: a head on the codes that serve, learned from the labels of users.
+
+Reads the catalog's codes and labels and the registry; writes the model's folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog import ids
+from catalog.query import rows
+from infra import registry
+from infra.ray_cluster import connect, stream
+from tasks.action_judgement import ActionJudgement
+from tasks.action_material import ActionMaterial, action_material
+from tasks.action_presets import MODEL_NAME, ActionPreset, action_preset_named
+from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.judging import recorded_evaluation
+from tasks.recipe import DistillPlan, Gate
+from tasks.trials import served_trial
+from tasks.views.version import source_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from infra.registry import ModelVersion
+    from tasks.recipe import Work
+    from tasks.run_record import FlowRun
+
+
+@dataclass(frozen=True)
+class ActionRecipe:
+    """See `tasks.recipe.Recipe`."""
+
+    name: str = MODEL_NAME
+
+    def plan(self, preset: str, run: FlowRun) -> DistillPlan:
+        """Choose the labelled windows.
+
+        Raises:
+            UnknownPresetError: no preset of that name.
+            TooFewClassesError, NothingToLearnError: see `action_material`.
+        """
+        chosen = action_preset_named(preset)
+        material = _with_folder(action_material(run.catalog.snapshot(), chosen), run)
+        train = [one for one in material.found.windows if one.split == "train"]
+        judged = _judged_digest(material.found)
+        taught = sorted(f"{one.code_id} {one.label}" for one in train)
+        sources = source_parts("tasks.train_action")
+        counts: dict[str, object] = {
+            "classes": len(material.found.names),
+            "train_windows": len(train),
+            "train_clips": len({one.clip_id for one in train}),
+            "heldout_windows": len(material.found.windows) - len(train),
+            "encoder": f"{DISTILLER}/{material.found.encoder}",
+        }
+        counts |= {f"left_out_{name}": n for name, n in material.found.left_out.items()}
+        return DistillPlan(
+            self.name,
+            chosen,
+            material,
+            dataclasses.asdict(chosen) | counts,
+            chosen.steps,
+            ids.digest("distill-action", repr(chosen), judged, *taught, *sources),
+            judged,
+            trained_on=tuple(sorted({one.session_id for one in train})),
+        )
+
+    def make(self, work: Work) -> Iterator[dict[str, Any]]:
+        """Choose the kind of head, train it, judge it."""
+        import torch
+
+        from models import weights
+        from models.action import ActionConfig, ActionHead
+        from tasks.evaluate_action import judge_action
+        from tasks.train_action import chosen_kind, fit_head
+
+        torch.set_num_threads(1)
+        preset: ActionPreset = work.plan.preset
+        material: _Placed = work.plan.material
+        found, began = material.found, time.monotonic()
+        x, latents, semantic = _numbers(material)
+        train = np.array([one.split == "train" for one in found.windows], bool)
+        labels = np.array([found.names.index(one.label) for one in found.windows], np.int64)
+        groups = np.unique([one.group for one in found.windows], return_inverse=True)[1]
+        sizes = (latents, semantic, x.shape[1] - latents * semantic)
+        config = ActionConfig(found.names, "embedding", *sizes)
+        kind, tried = chosen_kind(x[train], labels[train], groups[train], config, preset)
+        config = ActionConfig(found.names, kind, *sizes)
+        head = fit_head(x[train], labels[train], config, preset)
+        yield {"step": preset.steps}
+        digest = weights.save(Path(work.folder), head)
+        loaded = weights.load(Path(work.folder), digest=digest)
+        assert isinstance(loaded, ActionHead)  # noqa: S101  for the type checker
+        judgement = judge_action(loaded, x, found.windows, preset)
+        yield {
+            "result": {
+                "digest": digest,
+                "evaluation": judgement.to_json(),
+                "picture": _confusion(judgement),
+                "parameters": sum(p.numel() for p in head.parameters()),
+                "train_seconds": time.monotonic() - began,
+                "losses": [],
+                "figures": {f"tried.{name}.top1": value for name, value in tried.items()},
+                "tags": {"kind": kind, "codes": found.version},
+            }
+        }
+
+    def example(self) -> npt.NDArray[np.float32]:
+        """One code of a distiller: 16 latents of 16 numbers, and 128 of the embedding."""
+        return np.zeros((1, 16 * 16 + 128), np.float32)
+
+    def read(self, evaluation: str) -> ActionJudgement:
+        """Return what `ActionJudgement.to_json` wrote."""
+        return ActionJudgement.from_json(evaluation)
+
+    def judge(self, versions: Sequence[ModelVersion], run: FlowRun) -> list[ActionJudgement]:
+        """Judge on the labelled windows of now; what is on record for those is not done again."""
+        preset = action_preset_named(versions[0].tags["preset"])
+        material = _with_folder(action_material(run.catalog.snapshot(), preset), run)
+        judged = _judged_digest(material.found)
+
+        def evaluation(version: ModelVersion) -> ActionJudgement:
+            if version.tags.get("heldout_digest") == judged:
+                return self.read(recorded_evaluation(run.settings, version))
+            folder = registry.download(run.settings, version)
+            connect(run.settings)
+            (text,) = stream(_judge, _Judgement(str(folder), material, preset), run.settings)
+            return self.read(text)
+
+        return [evaluation(version) for version in versions]
+
+    def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
+        """Answer equal codes alike."""
+        return (served_trial(version, run.settings, self.example()),)
+
+    def gates(
+        self, challenger: ActionJudgement, champion: ActionJudgement | None
+    ) -> tuple[Gate, ...]:
+        """Be better than the majority on held-out sessions, and no worse than the champion."""
+        value, said = None, "no held-out session has labels"
+        most = challenger.top1("majority")
+        if challenger.protocol == "heldout" and most is not None:
+            value, said = (challenger.top1("model") or 0.0) - most, ""
+        gain, why = 0.0, "there is no champion"
+        if champion is not None:
+            gain, why = (challenger.top1("model") or 0.0) - (champion.top1("model") or 0.0), ""
+        return (
+            Gate.of("top1_over_majority", value, "above", 0.0, said=said),
+            Gate.of("top1_over_champion", gain, "at least", 0.0, said=why),
+        )
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Material, and the folder of the distiller that reads its codes."""
+
+    found: ActionMaterial
+    folder: str
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    folder: str
+    material: _Placed
+    preset: ActionPreset
+
+
+def _judge(work: _Judgement) -> Iterator[str]:
+    """Judge a head; runs in a Ray task."""
+    from models import weights
+    from models.action import ActionHead
+    from tasks.evaluate_action import judge_action
+
+    head = weights.load(Path(work.folder))
+    assert isinstance(head, ActionHead)  # noqa: S101  its recipe registered it
+    x, _, _ = _numbers(work.material)
+    yield judge_action(head, x, work.material.found.windows, work.preset).to_json()
+
+
+def _with_folder(found: ActionMaterial, run: FlowRun) -> _Placed:
+    encoder = registry.version_info(run.settings, DISTILLER, found.encoder)
+    return _Placed(found, str(registry.download(run.settings, encoder)))
+
+
+def _numbers(material: _Placed) -> tuple[npt.NDArray[np.float32], int, int]:
+    """Return the codes of the windows as numbers, and how many latents of how many each."""
+    from tasks.action_material import code_numbers
+    from tasks.code_model import load_distiller
+
+    found = material.found
+    net = load_distiller(Path(material.folder), f"models:/{DISTILLER}/{found.encoder}")
+    asked = {
+        "model": DISTILLER,
+        "session_ids": sorted({one.session_id for one in found.windows}),
+    }
+    stored = {row["code_id"]: row for row in rows(found.snapshot, "codes_to_label", asked)}
+    x = code_numbers(net, [stored[one.code_id] for one in found.windows])
+    return x, net.config.latents, net.config.semantic
+
+
+def _judged_digest(found: ActionMaterial) -> str:
+    """Name the labelled windows and the protocol: results compare only where this is equal."""
+    held = sorted(f"{one.code_id} {one.label} {one.split}" for one in found.windows)
+    return ids.digest("heldout-action", *found.names, *held, *source_parts("tasks.evaluate_action"))
+
+
+def _confusion(judgement: ActionJudgement) -> npt.NDArray[np.uint8]:
+    """Return who was taken for whom, rgb24: rows are the truth, columns what was said."""
+    import cv2
+
+    count, cell = len(judgement.names), 24
+    table = np.zeros((count, count))
+    for one in judgement.told:
+        if one.method == "model":
+            np.add.at(table, (np.array(one.truth), np.array(one.said)), 1)
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    grey = (250 - 220 * np.kron(share, np.ones((cell, cell)))).astype(np.uint8)[:2400, :2400]
+    picture = np.pad(np.stack([grey] * 3, axis=-1), ((0, 0), (220, 0), (0, 0)), constant_values=250)
+    for k, name in enumerate(judgement.names[:100]):
+        text = name[:28].encode("ascii", "replace").decode()
+        cv2.putText(picture, text, (4, k * cell + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (32, 34, 38))
+    return np.ascontiguousarray(picture)
