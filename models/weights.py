@@ -20,6 +20,7 @@ from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
 from models.manifold_encoder import ManifoldConfig, ManifoldEncoder
 from models.student import Student, StudentConfig
+from models.style import StyleConfig, StyleNet
 from models.superresolution import SuperResolution, SuperResolutionConfig
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "distiller": Architecture(Distiller, DistillerConfig, 1),
     "manifold": Architecture(ManifoldEncoder, ManifoldConfig, 1),
     "student": Architecture(Student, StudentConfig, 1),
+    "style": Architecture(StyleNet, StyleConfig, 1),
 }
 
 
