@@ -75,7 +75,9 @@ class StyledConv(nn.Module):
             scale, shift = self.style(code.float()).chunk(2, dim=1)
         scale = (1 + scale) * torch.rsqrt(variance + EPSILON)
         shift = shift - mean * scale
-        return torch.addcmul(shift.to(y.dtype)[..., None, None], y, scale.to(y.dtype)[..., None, None])
+        return torch.addcmul(
+            shift.to(y.dtype)[..., None, None], y, scale.to(y.dtype)[..., None, None]
+        )
 
 
 class StyleNet(nn.Module):

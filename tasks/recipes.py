@@ -14,6 +14,7 @@ from tasks.distiller_recipe import DistillerRecipe
 from tasks.manifold_recipe import ManifoldRecipe
 from tasks.run_facts import training_facts
 from tasks.student_recipe import StudentRecipe
+from tasks.style_recipe import StyleRecipe
 from tasks.superresolution_recipe import SuperResolutionRecipe
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ RECIPES: dict[str, Recipe] = {
         DepthRecipe(),
         ManifoldRecipe(),
         StudentRecipe(),
+        StyleRecipe(),
     )
 }
 

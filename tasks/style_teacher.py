@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from infra.assets import member_path
+from tasks.style_presets import STYLES
 from tasks.views.compiled import Compiled
 
 if TYPE_CHECKING:
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 ASSET = "style-teacher"
 # Side of the picture that a code is told of.
 CODE_SIDE = 256
-# Of the 26, which came without names, those in which people and things stay recognisable.
-STYLES = {
-    "pastel": 0,
-    "ink": 1,
-    "crayon": 8,
-    "sepia": 10,
-    "comic": 13,
-    "crackle": 15,
-    "night": 19,
-    "oil": 25,
-}
 STYLE_COUNT = 26
 # Both networks fold a picture by four.
 STRIDE = 4

@@ -20,7 +20,7 @@ from infra.errors import TrainingDivergedError
 from models.losses import charbonnier
 from models.precision import autocast, cpu_precision
 from models.style import StyleConfig, StyleNet
-from tasks.style_teacher import STYLES
+from tasks.style_presets import STYLES
 from tasks.style_textures import KINDS, UNSEEN, texture
 from tasks.train import Progress, learning_rate_factor
 
@@ -192,7 +192,11 @@ def _overlap(picture: Tensor, down: int, right: int) -> Tensor:
 
 
 def _draw(
-    windows: Pixels, codes: Floats, teacher: Painter, preset: StylePreset, random: np.random.Generator
+    windows: Pixels,
+    codes: Floats,
+    teacher: Painter,
+    preset: StylePreset,
+    random: np.random.Generator,
 ) -> _Batch:
     size, count = preset.crop, preset.batch
     spare = [side - size for side in windows.shape[2:4]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ApplicationOptionError, UnknownApplicationError
+from tasks.applications.style import Stylise
 from tasks.applications.super_resolution import SuperResolve
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {kind.spec.name: kind for kind in (SuperResolve,)}
+APPLICATIONS: dict[str, type[Application]] = {
+    kind.spec.name: kind for kind in (SuperResolve, Stylise)
+}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:
