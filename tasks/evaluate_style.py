@@ -1,12 +1,14 @@
 """Judge a style network on sessions it never saw, beside its teacher; and draw what it paints.
 
-Reads frames in memory, the network and the assets `style-teacher` and `mobilenetv2`; writes nothing.
+Reads frames in memory, the network and the assets `style-teacher` and `mobilenetv2`; writes
+nothing.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -121,7 +123,7 @@ def evaluate_style(model: StyleNet, clips: Iterable[HeldOut], judges: Judges) ->
     scores: list[StyleScore] = []
     for k, clip in enumerate(clips):
         frames = small_frames(clip.frames)
-        motions = [Motion(*pair) for pair in zip(frames, frames[1:], strict=False)]
+        motions = [Motion(*pair) for pair in pairwise(frames)]
         footage = [frame.astype(np.float32) / 255 for frame in frames]
         for style in styles_of(judges, k):
             scores.extend(_scores(model, clip, style, footage, motions, judges))

@@ -24,6 +24,10 @@ BASELINES = (TEACHER, EMA, SOURCE)
 NAMED, PICTURE = "named", "picture"
 KINDS = (NAMED, PICTURE)
 MEASURES = ("warping", "style", "edges")
+DEFINITION = (
+    "In its own styles the distance is to what the teacher paints of the frame: the teacher's is 0 "
+    "by definition. A blurred picture is steady too: read warping and style together."
+)
 
 
 @dataclass(frozen=True)
@@ -134,20 +138,14 @@ class StyleEvaluation:
 
     def remarks(self) -> list[str]:
         """Sentences a reader needs beside the numbers."""
-        said = [
-            "In its own styles the distance is to what the teacher paints of the frame: the "
-            "teacher's is 0 by definition. A blurred picture is steady too: read warping and "
-            "style together."
-        ]
+        said = [DEFINITION]
         if len(self.sessions) < SESSIONS_FOR_A_CLAIM:
             said.append(
                 f"Held-out sessions: {len(self.sessions)}, fewer than {SESSIONS_FOR_A_CLAIM}; "
                 "no claim of significance is made."
             )
-        for baseline in (TEACHER, EMA):
-            if self.steadier_than(baseline) <= 0:
-                said.append(f"The model is no steadier than {baseline}.")
-        return said
+        unsteadier = [name for name in (TEACHER, EMA) if self.steadier_than(name) <= 0]
+        return said + [f"The model is no steadier than {name}." for name in unsteadier]
 
     def to_json(self) -> str:
         """Everything needed to build it again; metrics and remarks are there for readers."""

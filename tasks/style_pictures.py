@@ -82,7 +82,7 @@ def _size(data: bytes) -> tuple[int, int]:
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return width, height
         # Fill bytes and markers without a length stand alone.
-        alone = marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD7
+        alone = marker in (0xFF, 0x01) or 0xD0 <= marker <= 0xD7
         step = 2 + struct.unpack(">H", data[at + 2 : at + 4])[0] if not alone else 2
         at += 1 if marker == 0xFF else step
 

@@ -164,7 +164,7 @@ class StyleRecipe:
     def gates(
         self, challenger: StyleEvaluation, champion: StyleEvaluation | None
     ) -> tuple[Gate, ...]:
-        """Be steadier than the teacher and its mean, near the style, and no worse than the champion.
+        """Be steadier than the teacher and its mean, near the style, no worse than the champion.
 
         Steadier by footage that is not painted at all would be easy: hence the second.
         """

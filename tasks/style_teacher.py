@@ -1,8 +1,8 @@
-"""The teacher of *style*: two pretrained networks that paint a picture, slowly and frame by frame.
+"""The teacher of *style*: two pretrained networks that paint a picture, frame by frame.
 
-Reads the asset `style-teacher` (three .onnx files, run by OpenVINO); writes nothing. One network has
-26 styles (Dumoulin et al. 2017), the other takes a picture's code (Ghiasi et al. 2017), which the
-third tells of any picture.
+Reads the asset `style-teacher` (three .onnx files, run by OpenVINO); writes nothing. One network
+has 26 styles (Dumoulin et al. 2017), the other takes a picture's code (Ghiasi et al. 2017), which
+the third tells of any picture.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _noise(random: Random, side: int, sigma: float) -> Floats:
 
 
 def _clouds(random: Random, side: int) -> Floats:
-    return sum((_noise(random, side, s) * s for s in (2.0, 6.0, 18.0))) / np.float32(26)
+    return sum(_noise(random, side, s) * s for s in (2.0, 6.0, 18.0)) / np.float32(26)
 
 
 def _waves(random: Random, side: int) -> Floats:
