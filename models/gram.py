@@ -23,7 +23,9 @@ def grams(net: MobileNetPyramid, rgb: Tensor) -> list[Tensor]:
     """(B, 3, H, W) in 0..1 -> a matrix (B, C, C) a block, mean over places; gradients flow."""
     x = (rgb * 255 - net.mean) / net.std
     found = []
-    for index, block in enumerate(net.features[: BLOCKS[-1] + 1]):
+    for index, block in enumerate(net.features):
+        if index > BLOCKS[-1]:
+            break
         x = block(x)
         if index in BLOCKS:
             flat = x.flatten(2)

@@ -148,7 +148,7 @@ class StyleNet(nn.Module):
         """(B, T, 3, H, W) -> the same in the network's first style: what the registry answers."""
         flat = rgb.flatten(0, 1)
         painted: Tensor = self(flat, self.codes[:1].expand(len(flat), -1))
-        return painted.unflatten(0, rgb.shape[:2])
+        return painted.reshape(rgb.shape)
 
     @torch.no_grad()
     def stream(

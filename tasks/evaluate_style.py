@@ -31,7 +31,7 @@ from tasks.style_evaluation import (
     StyleScore,
 )
 from tasks.style_presets import STYLES
-from tasks.style_scores import Motion, edge_ssim
+from tasks.style_scores import Motion, edge_ssim, unit
 from tasks.style_teacher import CodePredictor, Teacher
 from tasks.style_textures import KINDS, UNSEEN, texture
 from tasks.views.appearance import ASSET as FEATURES_ASSET
@@ -124,7 +124,7 @@ def evaluate_style(model: StyleNet, clips: Iterable[HeldOut], judges: Judges) ->
     for k, clip in enumerate(clips):
         frames = small_frames(clip.frames)
         motions = [Motion(*pair) for pair in pairwise(frames)]
-        footage = [frame.astype(np.float32) / 255 for frame in frames]
+        footage = [unit(frame) for frame in frames]
         for style in styles_of(judges, k):
             scores.extend(_scores(model, clip, style, footage, motions, judges))
     return StyleEvaluation(tuple(scores))
@@ -172,7 +172,8 @@ def paint(model: StyleNet, frame: Floats, style: Style) -> Floats:
     rgb = torch.from_numpy(frame.transpose(2, 0, 1)[None].copy())
     with autocast(cpu_precision()):
         made = model(rgb, code[None])
-    return made[0].permute(1, 2, 0).contiguous().numpy()
+    pixels: Floats = made[0].permute(1, 2, 0).contiguous().numpy()
+    return pixels
 
 
 def _taught(teacher: Teacher, frame: Floats, style: Style) -> Floats:
@@ -195,7 +196,7 @@ def _scores(
     if style.picture is None:
         goals = [judges.grams(frames[TEACHER][k]) for k in shown]
     else:
-        goals = [judges.grams(style.picture.astype(np.float32) / 255)] * len(shown)
+        goals = [judges.grams(unit(style.picture))] * len(shown)
     still = fmean(_warping(motions, footage)) or 1e-6
 
     def distance(some: list[Floats]) -> float:
@@ -234,13 +235,13 @@ def style_picture(model: StyleNet, clips: Sequence[HeldOut], judges: Judges) -> 
     first = list({clip.session_id: clip for clip in reversed(clips)}.values())[::-1]
     rows = []
     for k, clip in enumerate(first[:SHOWN_STYLES]):
-        frame = small_frames(clip.frames[len(clip.frames) // 2][None])[0].astype(np.float32) / 255
+        frame = unit(small_frames(clip.frames[len(clip.frames) // 2][None])[0])
         cells = [frame]
         for style in (styles_of(judges, k)[0], styles_of(judges, k)[2]):
             taught = _taught(judges.teacher(*frame.shape[:2]), frame, style)
             if style.picture is not None:
                 side = frame.shape[0]
-                cells.append(cv2.resize(style.picture, (side, side)).astype(np.float32) / 255)
+                cells.append(unit(np.asarray(cv2.resize(style.picture, (side, side)), np.uint8)))
             cells += [taught, paint(model, frame, style)]
         row = np.concatenate(cells, axis=1)
         width = round(row.shape[1] * SHOWN_HEIGHT / row.shape[0])

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 ROUND_TRIP = 1.0
 
 
+def unit(frame: Pixels) -> Floats:
+    """8 bits -> 0..1."""
+    return np.asarray(frame, np.float32) / np.float32(255)
+
+
 class Motion:
     """How a frame follows from the one before it."""
 

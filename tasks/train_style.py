@@ -227,11 +227,11 @@ def _draw(
         noisy.append((there + noise).astype(np.float32).clip(0, 1))
         styles.append(style)
         shifts.append((far[0] - at[0], far[1] - at[1]))
-    stacked = (
+    one, clean, other, goal = (
         torch.from_numpy(np.stack(some)).permute(0, 3, 1, 2)
         for some in (first, second, noisy, taught)
     )
-    return _Batch(*stacked, tuple(styles), tuple(shifts))
+    return _Batch(one, clean, other, goal, tuple(styles), tuple(shifts))
 
 
 def _mixed(codes: Floats, random: np.random.Generator) -> Floats:

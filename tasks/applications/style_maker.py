@@ -21,7 +21,7 @@ from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Scale, frames
 from tasks.requests import Made
-from tasks.style_scores import Motion, edge_ssim
+from tasks.style_scores import Motion, edge_ssim, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,12 +124,11 @@ class _Tally:
     def add(self, frame: Pixels, made: Pixels) -> None:
         """Take the next frame and what was made of it."""
         small = _small(frame), _small(made)
-        self._edges.append(edge_ssim(*(one.astype(np.float32) / 255 for one in small[::-1])))
+        self._edges.append(edge_ssim(unit(small[1]), unit(small[0])))
         if self._before is not None:
             motion = Motion(self._before[0], small[0])
             for k, errors in enumerate((self._footage, self._made)):
-                pair = (one.astype(np.float32) / 255 for one in (self._before[k], small[k]))
-                errors.append(motion.error(*pair))
+                errors.append(motion.error(unit(self._before[k]), unit(small[k])))
         self._before = small
 
     def report(self) -> dict[str, float]:
