@@ -78,12 +78,15 @@ class Teacher:
         """(H, W, 3) in 0..1 -> the same in one of `STYLES`."""
         weights = np.zeros(STYLE_COUNT, np.float32)
         weights[STYLES[name]] = 1
-        (painted,) = self._named(self._folded(picture).transpose(2, 0, 1)[None], weights)
+        # A copy that lives as long as the call: OpenVINO reads the memory, and holds it by no name.
+        rgb = np.ascontiguousarray(self._folded(picture).transpose(2, 0, 1)[None])
+        (painted,) = self._named(rgb, weights)
         return self._cut(painted[0].transpose(1, 2, 0))
 
     def by_code(self, picture: Floats, code: Floats) -> Floats:
         """(H, W, 3) in 0..1, (100,) -> the same in the style of a picture's code."""
-        (painted,) = self._by_code(self._folded(picture)[None], code.reshape(1, 1, 1, -1))
+        rgb = np.ascontiguousarray(self._folded(picture)[None])
+        (painted,) = self._by_code(rgb, np.ascontiguousarray(code.reshape(1, 1, 1, -1)))
         return self._cut(painted[0])
 
     def _folded(self, picture: Floats) -> Floats:

@@ -50,7 +50,8 @@ def _noise(random: Random, side: int, sigma: float) -> Floats:
 
 
 def _clouds(random: Random, side: int) -> Floats:
-    return sum(_noise(random, side, s) * s for s in (2.0, 6.0, 18.0)) / np.float32(26)
+    layers = [_noise(random, side, s) * s for s in (2.0, 6.0, 18.0)]
+    return np.asarray(np.sum(layers, axis=0) / 26, np.float32)
 
 
 def _waves(random: Random, side: int) -> Floats:
@@ -64,7 +65,7 @@ def _waves(random: Random, side: int) -> Floats:
 def _mosaic(random: Random, side: int) -> Floats:
     cells = int(random.integers(40, 220))
     points = random.uniform(0, side, (cells, 2))
-    pixels = np.stack(np.mgrid[:side, :side], axis=-1)
+    pixels = np.moveaxis(np.mgrid[:side, :side], 0, -1)
     near, nearest = cKDTree(points).query(pixels, k=2)
     value = random.uniform(0.2, 1, cells)[nearest[..., 0]]
     return np.where(near[..., 1] - near[..., 0] < 2.5, 0.0, value).astype(np.float32)
