@@ -21,6 +21,7 @@ class ModelService(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow s
 
     Super-resolution: (B, T, 3, h, w) float32 of 0..1 to (B, T, 3, s*h, s*w). Depth: (B, 3, 112,
     112) to (B, 2, 28, 28), inverse depth up to scale and shift and the log of its error.
+    Style: (B, T, 3, H, W) of 0..1 to the same, painted in the network's first style.
     Distiller and student: (B, V, T, 3, h, w) float32 of 0..255, what V = 1..8 cameras saw at T
     instants 80 ms apart, to (B, 128), an embedding a window, of length 1: the code of pictures
     alone, of cameras without calibration, with every frame there.

@@ -76,7 +76,7 @@ class ActionHead(nn.Module):
         if c.kind == "embedding":
             logits: Tensor = self.out(x[:, c.latents * c.semantic :])
             return logits
-        tokens = x[:, : c.latents * c.semantic].unflatten(1, (c.latents, c.semantic))
+        tokens = x[:, : c.latents * c.semantic].reshape(-1, c.latents, c.semantic)
         values = torch.tanh(self.value(tokens) + self.place)  # (B, latents, width)
         share = self.score(values).softmax(dim=1)
         pooled: Tensor = self.out((share * values).sum(dim=1))

@@ -23,6 +23,7 @@ from models.espcn import Espcn, EspcnConfig
 from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.manifold_encoder import ManifoldConfig, ManifoldEncoder
 from models.student import Student, StudentConfig
+from models.style import StyleConfig, StyleNet
 from models.superresolution import SuperResolution, SuperResolutionConfig
 from models.synthesis import Synthesis, SynthesisConfig
 
@@ -63,6 +64,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "action": Architecture(ActionHead, ActionConfig, 1),
     "student": Architecture(Student, StudentConfig, 1),
     "synthesis": Architecture(Synthesis, SynthesisConfig, 1),
+    "style": Architecture(StyleNet, StyleConfig, 1),
 }
 
 

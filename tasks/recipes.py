@@ -15,6 +15,7 @@ from tasks.distiller_recipe import DistillerRecipe
 from tasks.manifold_recipe import ManifoldRecipe
 from tasks.run_facts import training_facts
 from tasks.student_recipe import StudentRecipe
+from tasks.style_recipe import StyleRecipe
 from tasks.superresolution_recipe import SuperResolutionRecipe
 from tasks.synthesis_recipe import SynthesisRecipe
 
@@ -36,6 +37,7 @@ RECIPES: dict[str, Recipe] = {
         StudentRecipe(),
         SynthesisRecipe(),
         ActionRecipe(),
+        StyleRecipe(),
     )
 }
 

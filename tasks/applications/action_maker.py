@@ -188,7 +188,8 @@ def _drawn(
 ) -> Pixels:
     """Draw joints, the largest box and the label onto a picture, rgb24."""
     thick = max(1, picture.shape[1] // 320)
-    for slot, person in enumerate(_of_step(joints, share) if joints is not None else ()):
+    bodies = _of_step(joints, share)
+    for slot, person in enumerate(() if bodies is None else bodies):
         if person.any():
             places = to_pixels(person[:, :2], picture)
             for one, other in BONES:

@@ -10,6 +10,7 @@ from infra.errors import ApplicationOptionError, UnknownApplicationError
 from tasks.applications.action import RecogniseActions
 from tasks.applications.cut import Cut
 from tasks.applications.edit import Edit
+from tasks.applications.style import Stylise
 from tasks.applications.super_resolution import SuperResolve
 from tasks.applications.synthesis import Synthesise
 
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
     from tasks.applications.application import Application
 
-APPLICATIONS: dict[str, type[Application]] = {
-    kind.spec.name: kind for kind in (SuperResolve, Synthesise, Edit, Cut, RecogniseActions)
-}
+_KINDS: tuple[type[Application], ...] = (
+    SuperResolve,
+    Synthesise,
+    Edit,
+    Cut,
+    Stylise,
+    RecogniseActions,
+)
+APPLICATIONS = {kind.spec.name: kind for kind in _KINDS}
 
 
 def application_of(name: str, parameters: Mapping[str, Any]) -> Application:
