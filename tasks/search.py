@@ -1,7 +1,7 @@
 """Search: the clips nearest to a clip, a picture, a sentence or a pose.
 
 Reads the catalog, the registry and, for pictures and sentences, the networks of their views;
-writes nothing. Exact: everything is looked at.
+writes only what `kept_codes.py` keeps.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from catalog.store import Catalog
 from catalog.usersql import selection
 from infra.errors import UsageError
 from tasks.distiller_presets import MODEL_NAME
+from tasks.kept_codes import kept_codes
 from tasks.pose.names import NAMES
-from tasks.searchable import codes, pose_vectors, poses, view_vectors
+from tasks.searchable import pose_vectors, poses, view_vectors
 from tasks.views.catalogue import VIEWS
 from tasks.views.pictures import RGB224
 from tasks.views.view import DecodedClip
@@ -48,13 +49,15 @@ def search(
     where: str | None = None,
     model: str = MODEL_NAME,
     elsewhere: bool = False,
+    exact: bool = False,
     count: int = 10,
 ) -> dict[str, Any]:
-    """Return the hits, best first, and how many clips were looked at.
+    """Return the hits, best first, of how many clips, and by what: `exact` or `approximate`.
 
     One of `clip` (a clip_id, by its codes), `picture` and `text` (by what the views *appearance*
     and *text* say) and `pose` (a JSON file of joints, by *skeleton*). `where` is SQL that gives the
-    `clip_id` of those that may be found; `elsewhere` leaves the clip's own session out.
+    `clip_id` of those that may be found; `elsewhere` leaves the clip's own session out. Of very
+    many codes an index answers, if reindex made one, unless the answer is to be `exact`.
 
     Raises:
         UsageError: not one of the four, or the file is none of its kind.
@@ -75,7 +78,7 @@ def search(
         among = {choice.clip_id for choice in selection(snapshot, where)}
     without: Collection[str] = ()
     if clip is not None:
-        found = codes(snapshot, model)
+        found = kept_codes(snapshot, model, settings)
         queries, without = _of_clip(snapshot, clip, model, elsewhere=elsewhere)
     elif picture is not None:
         found, queries = view_vectors(snapshot, "appearance", settings), _seen(picture, settings)
@@ -84,8 +87,9 @@ def search(
     elif pose is not None:
         joints, place = read_pose(pose)
         found, queries = poses(snapshot, joints, settings), pose_vectors(place[None])
-    hits = found.nearest(queries, count, found.allowed(among, without))
-    return {"hits": hits, "searched": len(found.starts)}
+    allowed = found.allowed(among, without)
+    hits, by = found.nearest(queries, count, allowed, exact=exact)
+    return {"hits": hits, "searched": len(found.starts), "by": by}
 
 
 def _of_clip(
