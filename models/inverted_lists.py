@@ -31,9 +31,10 @@ _AT_ONCE = 4096
 class InvertedLists:
     """L lists of N vectors: list k holds `rows[starts[k]:starts[k + 1]]`.
 
-    `centres` (L, D), `starts` (L + 1,), `rows` (N,), and `halves` (N, D) fp16, the vectors in the
-    order of `rows`: a list is read in one piece. `checked`, where given, is asked for every list
-    before it is used, and raises where it is not what was written.
+    `centres` (L, D), `starts` (L + 1,), `rows` (N,), and `halves` (N, D) fp16: in the order of
+    `rows` the vectors less the centre of their list, so that a list is read in one piece.
+    `checked`, where given, is asked for every list before it is used, and raises where it is not
+    what was written.
     """
 
     centres: Floats
@@ -59,7 +60,8 @@ class InvertedLists:
         starts = np.concatenate([[0], np.cumsum(np.bincount(own, minlength=count))])
         halves = np.empty(vectors.shape, np.float16)
         for at in range(0, len(rows), _AT_ONCE):
-            halves[at : at + _AT_ONCE] = vectors[rows[at : at + _AT_ONCE]]
+            at_once = rows[at : at + _AT_ONCE]
+            halves[at : at + _AT_ONCE] = vectors[at_once] - centres[own[at_once]]
         return cls(centres, starts.astype(np.int64), rows, halves)
 
     def nearest_lists(self, query: Floats, count: int) -> Integers:
@@ -74,15 +76,18 @@ class InvertedLists:
     def members(self, lists: Integers, queries: Floats) -> tuple[Integers, Floats]:
         """Return the rows in some lists (n,), and their dot products with (Q, D) queries: (n, Q).
 
-        Products are of vectors rounded to fp16: within 5e-4 of those of the vectors themselves.
+        What is rounded to fp16 is a vector's difference from its list's centre: the nearer they
+        lie, the finer. Rounded themselves, the codes of a real catalog (1e-5 apart) kept .45 of
+        their ten nearest.
         """
+        near = self.centres @ queries.T
         found, scores = [np.empty(0, np.int64)], [np.empty((0, len(queries)), np.float32)]
         for k in lists.tolist():
             if self.checked is not None:
                 self.checked(k)
             cut = slice(self.starts[k], self.starts[k + 1])
             found.append(self.rows[cut].astype(np.int64))
-            scores.append(self.halves[cut].astype(np.float32) @ queries.T)
+            scores.append(self.halves[cut].astype(np.float32) @ queries.T + near[k])
         return np.concatenate(found), np.concatenate(scores)
 
 

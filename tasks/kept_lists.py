@@ -72,8 +72,6 @@ def read_lists(folder: Path, vectors: int) -> InvertedLists | None:
             shutil.rmtree(lists, ignore_errors=True)
             raise DamagedError(f"{lists}: list {k} has another digest")
 
-    # Not as maps: an index into one of numpy's makes another map each time.
-    centres, starts, rows, halves = (x.view(np.ndarray) for x in (centres, starts, rows, halves))
     found = InvertedLists(centres, starts, rows, halves, checked)
     return found
 

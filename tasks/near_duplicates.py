@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.int64]
 
-# 1 - cosine. Of re-encoded copies (80 % of the size, crf 30) and strangers: decision 0029.
-WITHIN = 0.02
 # Windows of one session that begin less than this apart are neighbours, and always alike.
 NEIGHBOURS_NS = 4 * SECOND_NS
 
@@ -36,7 +34,7 @@ NEIGHBOURS_NS = 4 * SECOND_NS
 def near_duplicates(
     settings: Settings,
     *,
-    within: float = WITHIN,
+    within: float | None = None,
     where: str | None = None,
     elsewhere: bool = False,
     model: str = MODEL_NAME,
@@ -44,6 +42,9 @@ def near_duplicates(
     count: int = 10,
 ) -> dict[str, Any]:
     """Return the largest groups of windows whose codes are no further apart than `within`.
+
+    Without it, than half of all windows are from the next window of their session: how far equal
+    things are apart, every model has its own measure of.
 
     Windows of one session are tied only if they are no neighbours in time, with `elsewhere` never;
     `where` is SQL that gives the `clip_id` of those that are looked at. Of a group the first is
@@ -54,7 +55,7 @@ def near_duplicates(
         CatalogEmptyError: no clip has a code.
         SelectionInvalidError, SelectionEmptyError: what `where` says.
     """
-    if not 0 <= within <= 1:
+    if within is not None and not 0 <= within <= 1:
         raise UsageError(
             f"--within is 1 - cosine, from 0 to 1; {within} is not.",
             command="stillhouse search --duplicates --within 0.02",
@@ -64,6 +65,8 @@ def near_duplicates(
     if where is not None:
         among = {choice.clip_id for choice in selection(snapshot, where)}
     found = kept_codes(snapshot, model, settings)
+    if within is None:
+        within = neighbours_apart(found)
     clips = found.allowed(among)
     groups, by = _groups(found, within, clips, elsewhere=elsewhere, exact=exact)
     told = [_told(found, group) for group in groups[:count]]
@@ -72,9 +75,19 @@ def near_duplicates(
         "found": len(groups),
         "windows": sum(len(group) for group in groups),
         "searched": len(found.starts),
-        "within": within,
+        "within": float(f"{within:.3g}"),
         "by": by,
     }
+
+
+def neighbours_apart(found: Searchable) -> float:
+    """Return the median distance of windows from the next of their clip; 0 where none has one."""
+    next_one = np.setdiff1d(np.arange(1, len(found.places)), found.starts)
+    some = next_one[np.linspace(0, len(next_one) - 1, min(len(next_one), 65_536)).astype(np.int64)]
+    if not len(some):
+        return 0.0
+    alike = np.einsum("nd,nd->n", found.vectors[some], found.vectors[some - 1])
+    return float(np.clip(1 - np.median(alike), 0, 1))
 
 
 def _groups(
