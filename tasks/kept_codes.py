@@ -22,7 +22,16 @@ from catalog.schemas.registry import TABLES
 from infra.errors import CatalogEmptyError, DiskFullError, HomeNotWritableError
 from models.nearest_groups import unit
 from tasks.kept_lists import WORTH, keep_lists, read_lists
-from tasks.kept_rows import DamagedError, digest_of, mapped, new_folder, read_facts, write_facts
+from tasks.kept_rows import (
+    DamagedError,
+    block_digests,
+    checked_rows,
+    digest_of,
+    mapped,
+    new_folder,
+    read_facts,
+    write_facts,
+)
 from tasks.searchable import PLACE, Searchable
 
 if TYPE_CHECKING:
@@ -74,15 +83,24 @@ def kept_codes(snapshot: Snapshot, model: str, settings: Settings) -> Searchable
 
     def load() -> Floats:
         try:
-            vectors = mapped(folder, read_facts(folder), "vectors")
-            if vectors.shape[:1] == (len(places),) and vectors.dtype == np.float32:
-                return vectors
+            return _vectors(folder, len(places), check=True)
         except DamagedError:
             pass
-        _make(folder, places, snapshot, model)
-        return mapped(folder, read_facts(folder), "vectors", check=False)
+        try:
+            _make(folder, places, snapshot, model)
+            return _vectors(folder, len(places), check=False)
+        except (DiskFullError, HomeNotWritableError):
+            return _fill(places, snapshot, model, [])
 
-    return _searchable(places, load, folder)
+    def some(first: int, last: int) -> Floats:
+        try:
+            blocks = mapped(folder, read_facts(folder), "blocks")
+            vectors = _vectors(folder, len(places), check=False)
+            return np.array(checked_rows(vectors, blocks, first, last))
+        except (DamagedError, IndexError):
+            return load()[first:last]
+
+    return _searchable(places, load, folder, some)
 
 
 def keep_index(snapshot: Snapshot, model: str, settings: Settings) -> bool:
@@ -95,6 +113,13 @@ def keep_index(snapshot: Snapshot, model: str, settings: Settings) -> bool:
     if found.folder is None or len(found.places) < WORTH:
         return False
     return keep_lists(found.folder, found.vectors) is not None
+
+
+def _vectors(folder: Path, count: int, *, check: bool) -> Floats:
+    found = mapped(folder, read_facts(folder), "vectors", check=check)
+    if found.shape[:1] != (count,) or found.ndim != 2 or found.dtype != np.float32:
+        raise DamagedError(f"{folder} has other vectors")
+    return found
 
 
 def content_of(places: pa.Table) -> str:
@@ -180,7 +205,8 @@ def _make(folder: Path, places: pa.Table, snapshot: Snapshot, model: str) -> Non
     with new_folder(folder) as part:
         vectors = _fill(places, snapshot, model, before, part / "vectors.bin")
         facts = {"model": model, "files": list(snapshot.files(CODES))}
-        write_facts(part, facts, {"keys": _plain(_keys(places)), "vectors": vectors})
+        arrays = {"keys": _plain(_keys(places)), "blocks": block_digests(vectors)}
+        write_facts(part, facts, {**arrays, "vectors": vectors})
 
 
 def _fill(
@@ -264,9 +290,12 @@ def _plain(keys: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def _searchable(
-    places: pa.Table, load: Callable[[], Floats], folder: Path | None = None
+    places: pa.Table,
+    load: Callable[[], Floats],
+    folder: Path | None = None,
+    some: Callable[[int, int], Floats] | None = None,
 ) -> Searchable:
     clips = places["clip_id"].combine_chunks().indices.to_numpy()
     starts = np.flatnonzero(np.diff(clips, prepend=-1)).astype(np.int64)
     lists = None if folder is None else read_lists(folder, len(places))
-    return Searchable(starts, places.select(PLACE), load, lists, folder)
+    return Searchable(starts, places.select(PLACE), load, lists, folder, some)

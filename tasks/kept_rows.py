@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 FACTS = "facts.json"
+# Rows of a block of an array of which parts may be read: 2 MB of 128 numbers.
+BLOCK_ROWS = 4096
 # Facts are read so far: those of 4,000 files of codes are 400 KB.
 _FACTS_BYTES = 64 << 20
 
@@ -39,6 +41,29 @@ def digest_of(array: Array) -> str:
     hasher = blake3(max_threads=blake3.AUTO)
     hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return str(hasher.hexdigest())
+
+
+def block_digests(array: Array) -> npt.NDArray[np.uint8]:
+    """Return BLAKE3 of each block of `BLOCK_ROWS` rows: (B, 32)."""
+    found = [_block(array, k) for k in range(-(-len(array) // BLOCK_ROWS))]
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)
+
+
+def checked_rows(array: Array, digests: Array, first: int, last: int) -> Array:
+    """Return rows of an array that was mapped unchecked, after a look at the blocks they are in.
+
+    Raises:
+        DamagedError: one of these blocks is not what was written.
+    """
+    for k in range(first // BLOCK_ROWS, -(-last // BLOCK_ROWS)):
+        if digests[k].tobytes() != _block(array, k):
+            raise DamagedError(f"block {k} has another digest")
+    return array[first:last]
+
+
+def _block(array: Array, k: int) -> bytes:
+    part = array[k * BLOCK_ROWS : (k + 1) * BLOCK_ROWS]
+    return blake3(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data).digest()
 
 
 @contextmanager

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
+    from tasks.searchable import Searchable
 
-Hits = list[dict[str, Any]]
 # A picture or a sketch that is asked with: as files come from cameras and editors.
 MOST_BYTES, MOST_PIXELS = 64 << 20, 100_000_000
 
@@ -79,7 +79,7 @@ def search(
     without: Collection[str] = ()
     if clip is not None:
         found = kept_codes(snapshot, model, settings)
-        queries, without = _of_clip(snapshot, clip, model, elsewhere=elsewhere)
+        queries, without = _of_clip(snapshot, found, clip, model, elsewhere=elsewhere)
     elif picture is not None:
         found, queries = view_vectors(snapshot, "appearance", settings), _seen(picture, settings)
     elif text is not None:
@@ -93,21 +93,20 @@ def search(
 
 
 def _of_clip(
-    snapshot: Snapshot, clip_id: str, model: str, *, elsewhere: bool
+    snapshot: Snapshot, found: Searchable, clip_id: str, model: str, *, elsewhere: bool
 ) -> tuple[npt.NDArray[np.float32], set[str]]:
     """Return the codes of a clip's windows, and the clips that may not be found."""
-    mine = [row for row in rows(snapshot, "clip_codes", {"clip_id": clip_id}) if row["seen"]]
-    mine = [row for row in mine if row["model"] == model]
-    if not mine:
-        raise UsageError(
-            f"{clip_id} has no code of {model}: no clip of now, or not yet encoded.",
-            command="stillhouse reindex",
-        )
+    mine = found.of_clip(clip_id)
+    if mine is None:
+        if not rows(snapshot, "clip_cameras", {"clip_id": clip_id}):
+            raise UsageError(f"There is no clip {clip_id!r} now.", command="stillhouse show clips")
+        raise UsageError(f"{clip_id} has no code of {model} yet.", command="stillhouse reindex")
+    vectors, session_id = mine
     without = {clip_id}
     if elsewhere:
-        session = {"session_id": mine[0]["session_id"]}
+        session = {"session_id": session_id}
         without |= {row["clip_id"] for row in rows(snapshot, "session_clips", session)}
-    return np.array([row["embedding"] for row in mine], np.float32), without
+    return vectors, without
 
 
 def _seen(file: Path, settings: Settings) -> npt.NDArray[np.float32]:

@@ -42,7 +42,8 @@ class Searchable:
     """Vectors (N, D) of length 1, and to each where it is: `places` has a row a vector.
 
     Vectors of one clip stand together; clip g begins at `starts[g]`. `load` gives the vectors when
-    they are first looked at; by an index (`lists`) they are not. They are kept in `folder`.
+    they are first looked at; by an index (`lists`) they are not. They are kept in `folder`, of
+    which `some` reads those from one to another.
     """
 
     starts: npt.NDArray[np.int64]
@@ -50,6 +51,7 @@ class Searchable:
     load: Callable[[], Floats]
     lists: InvertedLists | None = None
     folder: Path | None = None
+    some: Callable[[int, int], Floats] | None = None
 
     @classmethod
     def of(cls, vectors: Floats, places: pa.Table) -> Searchable:
@@ -64,6 +66,19 @@ class Searchable:
     def vectors(self) -> Floats:
         """All of them."""
         return self.load()
+
+    def of_clip(self, clip_id: str) -> tuple[Floats, str] | None:
+        """Return the vectors of a clip and its session; None if it has none."""
+        # By their dictionary, a string a clip and not a window.
+        ids = self.places["clip_id"].combine_chunks()
+        ids = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
+        number = pc.index(ids.dictionary, clip_id).as_py()
+        if number < 0:
+            return None
+        group = int(np.flatnonzero(ids.indices.to_numpy()[self.starts] == number)[0])
+        first, last = np.append(self.starts, len(self.places))[group : group + 2].tolist()
+        vectors = self.vectors[first:last] if self.some is None else self.some(first, last)
+        return vectors, str(self.places["session_id"][first])
 
     def allowed(
         self, among: Collection[str] | None, without: Collection[str] = ()
