@@ -42,7 +42,9 @@ def search(
     ] = False,
     within: Annotated[
         float | None,
-        typer.Option(help="With --duplicates: 1 - cosine; as far as neighbours in time are."),
+        typer.Option(
+            help="With --duplicates: 1 - cosine; a hundredth of how far windows in a row are."
+        ),
     ] = None,
     where: Annotated[
         str | None, typer.Option(help="SQL that gives the clip_id of those that may be found.")

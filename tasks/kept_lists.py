@@ -93,6 +93,7 @@ def _fit_together(
     if right:
         right = bool((np.diff(starts) >= 0).all() and starts[0] == 0 and starts[-1] == vectors)
         right = right and rows.min() >= 0 and rows.max() < vectors
+        right = right and bool((np.abs(centres) <= 1.01).all())
     if not right:
         raise DamagedError("the parts of an index do not fit together")
 

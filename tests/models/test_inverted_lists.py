@@ -86,7 +86,7 @@ def test_more_lists_are_looked_at_until_there_are_enough_groups() -> None:
 
 
 def test_codes_that_crowd_are_told_apart() -> None:
-    """Vectors 1e-5 apart, as a model's codes may be, keep their neighbours though stored in fp16."""
+    """Vectors 1e-5 apart, as a model's codes may be, keep their neighbours in fp16."""
     vectors = clustered(6000, spread=0.004)
     assert recall(vectors, None) >= 0.95
 
