@@ -42,9 +42,7 @@ def search(
     ] = False,
     within: Annotated[
         float | None,
-        typer.Option(
-            help="With --duplicates: 1 - cosine; a hundredth of how far windows in a row are."
-        ),
+        typer.Option(help="With --duplicates: 1 - cosine; 1 % of that of windows in a row."),
     ] = None,
     where: Annotated[
         str | None, typer.Option(help="SQL that gives the clip_id of those that may be found.")
