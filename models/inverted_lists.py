@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Integers = npt.NDArray[np.int64]
 
-# Vectors of the sample a list's centre is learnt from, and rounds over it: of 32 and 8 the recall
-# was that of 256 and 25 to the third digit, at a twentieth of the time.
+# Vectors of the sample a list's centre is learnt from, and rounds over it. Others were not tried.
 SAMPLE, ROUNDS = 32, 8
 # Rows whose products with all centres stand in memory at once: 33 MB at 2,048 lists.
 _AT_ONCE = 4096
