@@ -9,6 +9,7 @@ from prefect import flow
 from infra.settings import load_settings
 from tasks.encode import encode_clips, vacuum_codes
 from tasks.encode_plan import plan_codes
+from tasks.keep_codes import keep_codes
 from tasks.run_record import flow_record
 
 
@@ -34,5 +35,6 @@ def reindex(
         encode_clips(plan, run, core_hours)
         if vacuum:
             vacuum_codes(plan, run)
+        keep_codes(plan, run)
     coding = plan.coding
     return {**run.report, "model": coding.model.uri, "version": coding.version}

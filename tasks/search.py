@@ -1,7 +1,7 @@
 """Search: the clips nearest to a clip, a picture, a sentence or a pose.
 
 Reads the catalog, the registry and, for pictures and sentences, the networks of their views;
-writes nothing. Exact: everything is looked at.
+writes only what `kept_codes.py` keeps.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from catalog.store import Catalog
 from catalog.usersql import selection
 from infra.errors import UsageError
 from tasks.distiller_presets import MODEL_NAME
+from tasks.kept_codes import kept_codes
 from tasks.pose.names import NAMES
-from tasks.searchable import codes, pose_vectors, poses, view_vectors
+from tasks.searchable import pose_vectors, poses, view_vectors
 from tasks.views.catalogue import VIEWS
 from tasks.views.pictures import RGB224
 from tasks.views.view import DecodedClip
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
+    from tasks.searchable import Searchable
 
-Hits = list[dict[str, Any]]
 # A picture or a sketch that is asked with: as files come from cameras and editors.
 MOST_BYTES, MOST_PIXELS = 64 << 20, 100_000_000
 
@@ -48,13 +49,15 @@ def search(
     where: str | None = None,
     model: str = MODEL_NAME,
     elsewhere: bool = False,
+    exact: bool = False,
     count: int = 10,
 ) -> dict[str, Any]:
-    """Return the hits, best first, and how many clips were looked at.
+    """Return the hits, best first, of how many clips, and by what: `exact` or `approximate`.
 
     One of `clip` (a clip_id, by its codes), `picture` and `text` (by what the views *appearance*
     and *text* say) and `pose` (a JSON file of joints, by *skeleton*). `where` is SQL that gives the
-    `clip_id` of those that may be found; `elsewhere` leaves the clip's own session out.
+    `clip_id` of those that may be found; `elsewhere` leaves the clip's own session out. Of very
+    many codes an index answers, if reindex made one, unless the answer is to be `exact`.
 
     Raises:
         UsageError: not one of the four, or the file is none of its kind.
@@ -75,8 +78,8 @@ def search(
         among = {choice.clip_id for choice in selection(snapshot, where)}
     without: Collection[str] = ()
     if clip is not None:
-        found = codes(snapshot, model)
-        queries, without = _of_clip(snapshot, clip, model, elsewhere=elsewhere)
+        found = kept_codes(snapshot, model, settings)
+        queries, without = _of_clip(snapshot, found, clip, model, elsewhere=elsewhere)
     elif picture is not None:
         found, queries = view_vectors(snapshot, "appearance", settings), _seen(picture, settings)
     elif text is not None:
@@ -84,26 +87,26 @@ def search(
     elif pose is not None:
         joints, place = read_pose(pose)
         found, queries = poses(snapshot, joints, settings), pose_vectors(place[None])
-    hits = found.nearest(queries, count, found.allowed(among, without))
-    return {"hits": hits, "searched": len(found.starts)}
+    allowed = found.allowed(among, without)
+    hits, by = found.nearest(queries, count, allowed, exact=exact)
+    return {"hits": hits, "searched": len(found.starts), "by": by}
 
 
 def _of_clip(
-    snapshot: Snapshot, clip_id: str, model: str, *, elsewhere: bool
+    snapshot: Snapshot, found: Searchable, clip_id: str, model: str, *, elsewhere: bool
 ) -> tuple[npt.NDArray[np.float32], set[str]]:
     """Return the codes of a clip's windows, and the clips that may not be found."""
-    mine = [row for row in rows(snapshot, "clip_codes", {"clip_id": clip_id}) if row["seen"]]
-    mine = [row for row in mine if row["model"] == model]
-    if not mine:
-        raise UsageError(
-            f"{clip_id} has no code of {model}: no clip of now, or not yet encoded.",
-            command="stillhouse reindex",
-        )
+    mine = found.of_clip(clip_id)
+    if mine is None:
+        if not rows(snapshot, "clip_cameras", {"clip_id": clip_id}):
+            raise UsageError(f"There is no clip {clip_id!r} now.", command="stillhouse show clips")
+        raise UsageError(f"{clip_id} has no code of {model} yet.", command="stillhouse reindex")
+    vectors, session_id = mine
     without = {clip_id}
     if elsewhere:
-        session = {"session_id": mine[0]["session_id"]}
+        session = {"session_id": session_id}
         without |= {row["clip_id"] for row in rows(snapshot, "session_clips", session)}
-    return np.array([row["embedding"] for row in mine], np.float32), without
+    return vectors, without
 
 
 def _seen(file: Path, settings: Settings) -> npt.NDArray[np.float32]:

@@ -1,30 +1,35 @@
-"""What can be searched: vectors of current clips, by code, by what a view says, or by pose.
+"""What can be searched: vectors of current clips, by what a view says, by pose, or by code.
 
-Reads the catalog; writes nothing. `search.py` asks.
+Reads the catalog; writes nothing. `search.py` asks; `kept_codes.py` has the codes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog.query import named
 from infra.errors import CatalogEmptyError
-from models.nearest_groups import nearest_groups, similarities, unit
+from models.nearest_groups import groups_by_lists, nearest_groups, similarities, unit
+from tasks.kept_rows import DamagedError
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
-    import pyarrow as pa
 
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
+    from models.inverted_lists import InvertedLists
 
     Floats = npt.NDArray[np.float32]
 
@@ -32,16 +37,21 @@ if TYPE_CHECKING:
 SURE = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Searchable:
     """Vectors (N, D) of length 1, and to each where it is: `places` has a row a vector.
 
-    Vectors of one clip stand together; clip g begins at `starts[g]`.
+    Vectors of one clip stand together; clip g begins at `starts[g]`. `load` gives the vectors when
+    they are first looked at; by an index (`lists`) they are not. They are kept in `folder`, of
+    which `some` reads those from one to another.
     """
 
-    vectors: Floats
     starts: npt.NDArray[np.int64]
     places: pa.Table
+    load: Callable[[], Floats]
+    lists: InvertedLists | None = None
+    folder: Path | None = None
+    some: Callable[[int, int], Floats] | None = None
 
     @classmethod
     def of(cls, vectors: Floats, places: pa.Table) -> Searchable:
@@ -49,7 +59,26 @@ class Searchable:
         # As codes of a dictionary: a million strings compared one by one take a second.
         clips = places["clip_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         changes = np.flatnonzero(np.diff(clips, prepend=-1)) if len(clips) else clips
-        return cls(unit(vectors), changes.astype(np.int64), places)
+        there = unit(vectors)
+        return cls(changes.astype(np.int64), places, lambda: there)
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """All of them."""
+        return self.load()
+
+    def of_clip(self, clip_id: str) -> tuple[Floats, str] | None:
+        """Return the vectors of a clip and its session; None if it has none."""
+        # By their dictionary, a string a clip and not a window.
+        ids = self.places["clip_id"].combine_chunks()
+        ids = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
+        number = pc.index(ids.dictionary, clip_id).as_py()
+        if number < 0:
+            return None
+        group = int(np.flatnonzero(ids.indices.to_numpy()[self.starts] == number)[0])
+        first, last = np.append(self.starts, len(self.places))[group : group + 2].tolist()
+        vectors = self.vectors[first:last] if self.some is None else self.some(first, last)
+        return vectors, str(self.places["session_id"][first])
 
     def allowed(
         self, among: Collection[str] | None, without: Collection[str] = ()
@@ -57,40 +86,48 @@ class Searchable:
         """Return which clips may be found: those `among`, if given, and none of `without`."""
         if among is None and not without:
             return None
-        ids = self.places["clip_id"].take(self.starts).to_pylist()
-        return np.array([(among is None or x in among) and x not in without for x in ids], bool)
+        ids = self.places["clip_id"].take(self.starts).cast("string")
+        there = np.ones(len(ids), bool)
+        for names, wanted in ((among, True), (without, False)):
+            if names is not None:
+                hit = pc.is_in(ids, value_set=pa.array(sorted(names), "string"))
+                there &= hit.to_numpy() == wanted
+        return there
 
     def nearest(
-        self, queries: Floats, count: int, allowed: npt.NDArray[np.bool_] | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the clips nearest to any of (Q, D) queries, best first, as hits.
+        self,
+        queries: Floats,
+        count: int,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        *,
+        exact: bool = False,
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return the clips nearest to any of (Q, D) queries, best first, as hits, and how.
 
         A hit has clip_id, session_id, session (its name), camera_id (None where all cameras
-        together were found), start_ns, end_ns and score, the cosine.
+        together were found), start_ns, end_ns and score, the cosine. How is `approximate` where the
+        index answered, else `exact`.
         """
-        scores = similarities(self.vectors, unit(queries))
-        found = nearest_groups(scores, self.starts, count, allowed)
+        asked, found, how = unit(queries), None, "approximate"
+        if self.lists is not None and not exact:
+            try:
+                found = groups_by_lists(self.lists, asked, self.starts, count, allowed)
+            except DamagedError:
+                found = None
+        if found is None:
+            how = "exact"
+            scores = similarities(self.vectors, asked)
+            found = nearest_groups(scores, self.starts, count, allowed)
         rows = self.places.select(PLACE).take(found.vectors).to_pylist()
         # Rounded as people read it: sums of BLAS differ in their last bits from machine to machine.
-        return [
+        hits = [
             row | {"score": round(float(score), 4)}
             for row, score in zip(rows, found.scores, strict=True)
         ]
+        return hits, how
 
 
 PLACE = ["clip_id", "session_id", "session", "camera_id", "start_ns", "end_ns"]
-
-
-def codes(snapshot: Snapshot, model: str) -> Searchable:
-    """Return the current codes of a model, every window of every clip.
-
-    Raises:
-        CatalogEmptyError: no clip has a code.
-    """
-    table = named(snapshot, "search_codes", {"model": model})
-    if not len(table):
-        raise CatalogEmptyError(f"No clip has a code of {model} yet.", command="stillhouse reindex")
-    return Searchable.of(_matrix(table), table.select(PLACE))
 
 
 def view_vectors(snapshot: Snapshot, view: str, settings: Settings) -> Searchable:

@@ -1,0 +1,341 @@
+"""The matrix of codes on disk: the same as the catalog says, made again whenever it is not."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from coded_catalog import add_codes, add_sessions
+
+from catalog.query import run
+from catalog.store import Catalog
+from infra.errors import CatalogEmptyError, UsageError
+from infra.settings import Settings
+from models.nearest_groups import unit
+from tasks import kept_codes as room
+from tasks import kept_lists
+from tasks.code_map import code_map
+from tasks.kept_codes import keep_index, kept_codes
+from tasks.near_duplicates import SHARE, near_duplicates
+from tasks.search import search
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.searchable import Searchable
+
+RANDOM = np.random.default_rng(0)
+DIMS = 16
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(home=tmp_path / "home", cpus=1)
+    add_sessions(made, {"one": 20, "two": 20})
+    add_codes(made, codes_of("one", 20) | codes_of("two", 20))
+    return made
+
+
+def codes_of(session: str, clips: int) -> dict[str, np.ndarray]:
+    return {f"{session}-{k:04}": RANDOM.standard_normal((3, DIMS)) for k in range(clips)}
+
+
+def kept(settings: Settings) -> Searchable:
+    return kept_codes(Catalog(settings.catalog).snapshot(), "distiller", settings)
+
+
+def check(settings: Settings) -> Searchable:
+    """Hold what is kept against what SQL says of the catalog."""
+    sql = "select clip_id, start_ns, embedding from current_codes where seen > 0 order by all"
+    truth = run(Catalog(settings.catalog).snapshot(), sql)
+    found = kept(settings)
+    assert found.places["clip_id"].cast("string").to_pylist() == truth["clip_id"].to_pylist()
+    assert found.places["start_ns"].to_pylist() == truth["start_ns"].to_pylist()
+    expected = unit(np.array(truth["embedding"].to_pylist(), np.float32))
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-6)
+    return found
+
+
+def matrices(settings: Settings) -> list[Path]:
+    return sorted((settings.state / "search" / "matrices").iterdir())
+
+
+def test_what_is_kept_is_what_the_catalog_says(settings: Settings) -> None:
+    """All current codes in order of clip; asked again nothing is written."""
+    check(settings)
+    before = {x: x.stat().st_mtime_ns for x in (settings.state / "search").rglob("*")}
+    check(settings)
+    assert {x: x.stat().st_mtime_ns for x in (settings.state / "search").rglob("*")} == before
+
+
+def test_only_files_that_are_new_are_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes that a matrix before has are taken from it; new clips come from their own file."""
+    check(settings)
+    opened: list[int] = []
+    connect = room.connect
+    monkeypatch.setattr(
+        room,
+        "connect",
+        lambda s, files: opened.append(len(files["codes"])) or connect(s, files=files),
+    )
+    add_sessions(settings, {"three": 5})
+    add_codes(settings, codes_of("three", 5))
+    assert len(check(settings).starts) == 45
+    assert opened == [1]
+    add_codes(settings, codes_of("one", 20) | codes_of("two", 20), version="w")
+    assert len(check(settings).starts) == 40  # the new version has none of session three
+
+
+def test_what_says_nothing_of_codes_leaves_the_matrix(settings: Settings) -> None:
+    """A commit to another table names the same entry."""
+    from small_catalog import refusal
+
+    from catalog.schemas.registry import TABLES
+
+    first = kept(settings).folder
+    Catalog(settings.catalog).commit(TABLES["quarantine"], [refusal("one-0000")])
+    assert kept(settings).folder == first
+    assert len(list((settings.state / "search" / "codes").iterdir())) == 1
+
+
+def test_old_snapshots_are_cleaned_away(settings: Settings) -> None:
+    """However often the catalog grows, two entries and their matrices stay."""
+    for k in range(5):
+        kept(settings)
+        add_sessions(settings, {f"more{k}": 1})
+        add_codes(settings, codes_of(f"more{k}", 1))
+    check(settings)
+    assert len(matrices(settings)) == 2
+    assert len(list((settings.state / "search" / "codes").iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "facts", "huge", "empty"])
+@pytest.mark.parametrize("which", ["vectors", "places", "blocks"])
+def test_a_damaged_file_is_made_again(settings: Settings, which: str, damage: str) -> None:
+    """Whatever was done to a file, the answer is that of the catalog."""
+    kept(settings)
+    (file,) = (settings.state / "search").rglob(f"{which}.bin")
+    facts = file.parent / "facts.json"
+    data = bytearray(file.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 0x55
+        file.write_bytes(data)
+    elif damage == "cut":
+        file.write_bytes(data[:-4])
+    elif damage == "gone":
+        file.unlink()
+    elif damage == "facts":
+        facts.write_text("[1, 2")
+    elif damage == "huge":
+        facts.write_text(facts.read_text().replace('"shape": [', '"shape": [99999999999, '))
+    else:
+        facts.write_text('{"arrays": {}}')
+    found = kept(settings)
+    part, session = found.of_clip("two-0003") or (None, None)
+    check(settings)
+    assert session == "two"
+    np.testing.assert_allclose(part, check(settings).vectors[69:72], atol=1e-6)
+
+
+def test_places_that_lie_are_not_believed(settings: Settings) -> None:
+    """A file of other columns with a digest that holds is no file of places."""
+    import pyarrow as pa
+
+    from tasks.kept_rows import new_folder, write_facts
+
+    kept(settings)
+    (entry,) = (settings.state / "search" / "codes").iterdir()
+    for data in (b"ARROW1 no", b"", b"\x00" * 64):
+        with new_folder(entry) as part:
+            facts = {"model": "distiller", "content": "x"}
+            write_facts(part, facts, {"places": np.frombuffer(data, np.uint8)})
+        check(settings)
+    sink = pa.BufferOutputStream()
+    table = pa.table({"clip_id": ["x"]})
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    with new_folder(entry) as part:
+        facts = {"model": "distiller", "content": "../../.."}
+        write_facts(part, facts, {"places": np.frombuffer(sink.getvalue(), np.uint8)})
+    check(settings)
+
+
+def test_a_home_that_takes_no_files_is_searched_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codes are read into memory then."""
+    from infra.errors import HomeNotWritableError
+
+    def refuse(*_: object) -> None:
+        raise HomeNotWritableError("read-only")
+
+    # As root, whom the tests may run as, no folder refuses a file.
+    monkeypatch.setattr(room, "new_folder", refuse)
+    assert check(settings).folder is None
+    assert not (settings.state / "search" / "matrices").exists()
+    assert len(code_map(settings).coordinates) == 120
+
+
+@pytest.fixture
+def indexed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the catalog with an index, of which there is usually none this small."""
+    for module in (room, kept_lists):
+        monkeypatch.setattr(module, "WORTH", 100, raising=False)
+    assert keep_index(Catalog(settings.catalog).snapshot(), "distiller", settings)
+    return settings
+
+
+def test_an_index_answers_and_says_so(indexed: Settings) -> None:
+    """By the index, exactly where asked to, and where a filter leaves next to nothing."""
+    near = search(indexed, clip="one-0003", count=5)
+    true = search(indexed, clip="one-0003", count=5, exact=True)
+    assert (near["by"], true["by"]) == ("approximate", "exact")
+    found = [{hit["clip_id"] for hit in one["hits"]} for one in (near, true)]
+    assert len(found[0] & found[1]) >= 4
+    few = search(indexed, clip="one-0003", where="select 'two-0001' as clip_id")
+    assert few["by"] == "exact"
+    assert [hit["clip_id"] for hit in few["hits"]] == ["two-0001"]
+
+
+@pytest.mark.parametrize("name", ["centres", "starts", "rows", "digests", "halves"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "lie"])
+def test_a_damaged_index_is_not_asked(indexed: Settings, name: str, damage: str) -> None:
+    """The answer is exact then; the index is gone and made again by the next reindex."""
+    true = search(indexed, clip="one-0003", exact=True)["hits"]
+    (folder,) = [x for x in (indexed.state / "search").rglob("lists") if x.is_dir()]
+    file = folder / f"{name}.bin"
+    data = bytearray(file.read_bytes())
+    # All of it: whichever lists are asked for.
+    data = data[: len(data) // 2] if damage == "cut" else bytearray(b"\x7f") * len(data)
+    file.write_bytes(data)
+    if damage == "lie":
+        import json
+
+        from blake3 import blake3
+
+        facts = json.loads((folder / "facts.json").read_text())
+        facts["arrays"][name]["digest"] = blake3(data).hexdigest()
+        (folder / "facts.json").write_text(json.dumps(facts))
+    found = search(indexed, clip="one-0003")
+    assert found["by"] == "exact"
+    assert found["hits"] == true
+    assert not folder.exists()
+    assert keep_index(Catalog(indexed.catalog).snapshot(), "distiller", indexed)
+
+
+def test_no_codes_and_no_clip_are_told_apart(settings: Settings) -> None:
+    """Which clip is not there, which has no code yet, and where nothing has one."""
+    add_sessions(settings, {"new": 1})
+    with pytest.raises(UsageError, match="no clip 'nobody'") as told:
+        search(settings, clip="nobody")
+    assert told.value.command == "stillhouse show clips"
+    with pytest.raises(UsageError, match="new-0000 has no code") as told:
+        search(settings, clip="new-0000")
+    assert told.value.command == "stillhouse reindex"
+    with pytest.raises(CatalogEmptyError):
+        kept_codes(Catalog(settings.catalog).snapshot(), "student", settings)
+
+
+def test_copies_are_one_group_and_neighbours_none(settings: Settings) -> None:
+    """Clips of another session with the codes of two of ours are found; windows in a row are not.
+
+    Every window of a clip is alike here: all 4 s of neighbours would be a group otherwise.
+    """
+    add_sessions(settings, {"copy": 2})
+    own = {f"two-{k:04}": np.tile(RANDOM.standard_normal(DIMS), (3, 1)) for k in range(2)}
+    moved = {
+        f"copy-{k:04}": own[f"two-{k:04}"] + 0.001 * RANDOM.standard_normal((3, DIMS))
+        for k in range(2)
+    }
+    others = codes_of("one", 20)
+    others = {name: np.tile(x[:1], (3, 1)) for name, x in others.items()}
+    add_codes(settings, own | moved | others, version="w")
+    found = near_duplicates(settings, within=1e-4)
+    groups = [{one["clip_id"] for one in group} for group in found["groups"]]
+    assert sorted(groups, key=min) == [{"two-0000", "copy-0000"}, {"two-0001", "copy-0001"}]
+    assert found["found"] == 2
+    assert found["windows"] == 12
+    assert [group[0]["away"] for group in found["groups"]] == [0, 0]
+    only = "select clip_id from current_clips where session_id != 'copy'"
+    assert near_duplicates(settings, within=1e-4, where=only)["groups"] == []
+    for wrong in (-1.0, 2.0, float("nan")):
+        with pytest.raises(UsageError, match="1 - cosine"):
+            near_duplicates(settings, within=wrong)
+
+
+def test_how_far_equal_things_are_is_read_off_neighbours(settings: Settings) -> None:
+    """Without a bound it is a hundredth of the median distance of windows to the next."""
+    codes = {}
+    for k in range(20):
+        first = RANDOM.standard_normal(DIMS)
+        steps = 0.01 * RANDOM.standard_normal((3, DIMS))
+        codes[f"one-{k:04}"] = first + np.cumsum(steps, axis=0)
+    add_codes(settings, codes, version="w")
+    within = near_duplicates(settings)["within"] / SHARE
+    vectors = kept(settings).vectors.reshape(20, 3, DIMS)
+    away = 1 - np.einsum("nwd,nwd->nw", vectors[:, 1:], vectors[:, :-1])
+    assert within == pytest.approx(float(np.median(away)), rel=0.01)
+
+
+def test_codes_keep_their_place_on_the_map_as_clips_come(settings: Settings) -> None:
+    """Those before lie where they lay, new ones are placed; outgrown, the map turns onto itself."""
+    first = code_map(settings)
+    before = {
+        (x, t): place
+        for x, t, place in zip(
+            first.codes.places["clip_id"].to_pylist(),
+            first.codes.places["start_ns"].to_pylist(),
+            np.array(first.coordinates),
+            strict=True,
+        )
+    }
+
+    def moved() -> float:
+        now = code_map(settings)
+        keys = zip(
+            now.codes.places["clip_id"].to_pylist(),
+            now.codes.places["start_ns"].to_pylist(),
+            strict=True,
+        )
+        gaps = [now.coordinates[k] - before[key] for k, key in enumerate(keys) if key in before]
+        assert len(gaps) == len(before)
+        return float(np.abs(gaps).max())
+
+    assert moved() == 0
+    add_sessions(settings, {"three": 30})
+    add_codes(settings, codes_of("three", 30))
+    assert len(code_map(settings).coordinates) == 210
+    assert moved() < 1e-6
+    folder = settings.state / "search" / "maps"
+    shutil.rmtree(folder)
+    assert moved() > 1e-3  # fitted anew to all of them: elsewhere
+
+
+def test_a_map_that_is_outgrown_is_turned_onto_the_one_before(settings: Settings) -> None:
+    """Five times the codes, drawn from one plane: axes may swap or flip, places do not."""
+    plane = RANDOM.standard_normal((2, DIMS))
+
+    def flat(session: str, clips: int) -> dict[str, np.ndarray]:
+        wide = RANDOM.standard_normal((clips, 3, 2)) * np.array([1.0, 0.9])
+        # Far from where codes have no direction, so that length 1 bends the plane little.
+        return {
+            f"{session}-{k:04}": 0.1 * wide[k] @ plane + 3 * np.eye(DIMS)[0] for k in range(clips)
+        }
+
+    add_codes(settings, flat("one", 20), version="w")
+    first = code_map(settings)
+    old = np.array(first.coordinates)
+    add_sessions(settings, {"many": 90})
+    add_codes(settings, flat("many", 90), version="w")
+    now = code_map(settings)
+    own = np.array([str(x).startswith("one") for x in now.codes.places["clip_id"].to_pylist()])
+    there = np.array(now.coordinates)[own]
+    gap = (there - there.mean(axis=0)) - (old - old.mean(axis=0))
+    assert np.abs(gap).max() < 0.1 * np.abs(old - old.mean(axis=0)).max()
+    quality = now.quality()
+    assert quality is not None
+    assert quality["trustworthiness"] > 0.95
