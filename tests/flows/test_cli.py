@@ -89,7 +89,15 @@ def test_show_shows_everything_there_is(stillhouse: Command, road: Road, what: s
     assert ran.code == 0
     # This archive has no copies, no manifest gave it labels, no distiller has been trained, and
     # nothing was judged under damage.
-    none = ("duplicates", "labels", "codes", "code_versions", "robustness")
+    none = (
+        "duplicates",
+        "labels",
+        "label_spans",
+        "actions",
+        "codes",
+        "code_versions",
+        "robustness",
+    )
     assert bool(ran.json["rows"]) == (what not in none)
     assert all(len(row) == len(ran.json["columns"]) for row in ran.json["rows"])
 
