@@ -153,6 +153,11 @@ def plan_generations(
     settings, snapshot = run.settings, run.catalog.snapshot()
     application = application.resolved(settings)
     serves = application.model
+    if model_uri and not serves:
+        raise ApplicationOptionError(
+            f"{application.spec.name} asked for so needs no model.",
+            command=f"stillhouse generate {application.spec.name} --help",
+        )
     clips = Selection(snapshot, select)
     model = (
         registry.resolve(settings, model_uri or f"models:/{serves}@champion") if serves else None

@@ -45,6 +45,11 @@ class Synthesise(Application):
     learned: bool = False
     side: int | None = 288
 
+    @property
+    def model(self) -> str | None:
+        """The networks, where they are asked: plain means need none."""
+        return MODEL_NAME if self.learned else None
+
     def parameters(self) -> dict[str, Any]:
         """Return what was asked for."""
         return super().parameters() | {"damage": list(self.damage)}
@@ -80,9 +85,7 @@ class Synthesise(Application):
                 yield Draft((camera,), clip.span)
 
     def maker(self, model_folder: str | None) -> Maker:
-        """Load the networks."""
+        """Load the networks, if they are asked."""
         from tasks.applications.synthesis_maker import SynthesisMaker
 
-        if model_folder is None:
-            raise TypeError("synthesis has a model")
         return SynthesisMaker(model_folder, self)

@@ -54,16 +54,10 @@ class _Video:
 
 
 class SynthesisMaker(Maker):
-    """Holds the loaded networks; `make` makes one video."""
+    """Holds the loaded networks, if they are asked; `make` makes one video."""
 
-    def __init__(self, model_folder: str, asked: Synthesise) -> None:
-        model = weights.load(Path(model_folder))
-        if not isinstance(model, Synthesis):
-            raise ModelInvalidError(
-                f"{type(model).__name__} is not a synthesis model.",
-                command="stillhouse show models",
-            )
-        self._fuser = Fuser(model)
+    def __init__(self, model_folder: str | None, asked: Synthesise) -> None:
+        self._fuser = None if model_folder is None else Fuser(_networks(model_folder))
         self._asked = asked
 
     def make(self, request: Request) -> Made:
@@ -168,7 +162,7 @@ class SynthesisMaker(Maker):
     def _add(
         self, video: _Video, sources: Sources, t_ns: int, task: str, peers: dict[str, Pixels]
     ) -> None:
-        if not self._asked.learned:
+        if self._fuser is None:
             video.made.append(list(peers.values())[-1])
             video.fused.append(False)
         else:
@@ -177,6 +171,15 @@ class SynthesisMaker(Maker):
             video.fused.append(found.fused)
         video.times_ns.append(t_ns)
         video.peers.append(peers)
+
+
+def _networks(folder: str) -> Synthesis:
+    model = weights.load(Path(folder))
+    if not isinstance(model, Synthesis):
+        raise ModelInvalidError(
+            f"{type(model).__name__} is not a synthesis model.", command="stillhouse show models"
+        )
+    return model
 
 
 def _as_is(video: _Video, picture: Pixels, t_ns: int) -> None:
