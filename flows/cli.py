@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_export, cli_questions, cli_runs, cli_search
+from flows import cli_export, cli_page, cli_questions, cli_runs, cli_search
 from flows.console import Console
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ cli_runs.add_to(app)
 cli_export.add_to(app)
 cli_search.add_to(app)
 cli_questions.add_to(app)
+cli_page.add_to(app)
 
 
 def main() -> None:
