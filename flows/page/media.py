@@ -107,7 +107,7 @@ def sheet(request: Request, clip_id: Id) -> Response:
     def made() -> bytes:
         from tasks.contact_sheet import draw_clip
 
-        with site.decoding, tempfile.TemporaryDirectory(prefix="stillhouse-page-") as folder:
+        with site.drawing, tempfile.TemporaryDirectory(prefix="stillhouse-page-") as folder:
             target = Path(folder) / "sheet.png"
             draw_clip(site.settings, clip_id, target)
             return target.read_bytes()

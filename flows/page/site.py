@@ -43,6 +43,7 @@ class Site:
         self.pictures = Kept(entries=512)
         # A decode and a statement take a core each; more at once would only wait for it.
         self.decoding = BoundedSemaphore(max(1, settings.cpus - 1))
+        self.drawing = BoundedSemaphore(1)
         self.thinking = BoundedSemaphore(1)
 
     @cached_property

@@ -151,3 +151,14 @@ class Camera {
 }
 
 document.querySelectorAll(".player").forEach((section) => { section.player = new Player(section); });
+
+// A sheet is drawn when it is asked for; one that cannot be says so in words.
+document.querySelectorAll(".sheet img").forEach((image) => {
+  const tell = () => {
+    const box = image.parentElement;
+    box.classList.add("none");
+    box.textContent = "No picture of it: what is stored is of other versions of the views (stillhouse extract), or a view's weights are not here.";
+  };
+  image.addEventListener("error", tell);
+  if (image.complete && !image.naturalWidth && image.loading !== "lazy") tell();
+});
