@@ -1,6 +1,6 @@
 """A home for the page with known contents: real video files, real tables, a real registry.
 
-A take of four cameras that browsers play, one in a codec they do not, one inside a plain tar and one
+A take of four cameras that browsers play, one in a codec they do not, one inside a plain tar, one
 inside a compressed zip; names that would be markup if they were not escaped.
 """
 
@@ -10,7 +10,6 @@ import json
 import tarfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,8 @@ from infra.settings import Settings
 from tasks.mux import write_video
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catalog.table import Table
 
 HOSTILE = "<script>alert(1)</script>"
@@ -179,9 +180,7 @@ def _refuse_run_and_generate(home: PageHome) -> None:
             "camera_id": "cam01",
             "start_ns": SECOND_NS,
             "end_ns": 2 * SECOND_NS,
-            "sources": [
-                {"recording_id": "left", "start_ns": SECOND_NS, "end_ns": 2 * SECOND_NS}
-            ],
+            "sources": [{"recording_id": "left", "start_ns": SECOND_NS, "end_ns": 2 * SECOND_NS}],
             # Where the home was when it was made: it has been moved since.
             "uri": "/elsewhere/generations/made.mp4",
             "picture": "/elsewhere/generations/made.jpg",

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 SQL = Path(__file__).parent / "sql"
 # Each is made from those before it and the views of the catalog.
-KEPT = ("page_sessions", "page_clips", "page_recordings", "page_facts")
+KEPT = (
+    "page_sessions",
+    "page_clips",
+    "page_recordings",
+    "page_quarantine",
+    "page_clocks",
+    "page_reasons",
+    "page_facts",
+)
 # A million clips of half a million sessions take 0.7 GB while they are made (decision 0030).
 MEMORY_BYTES = 3 << 30
 

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from flows.page import asking, media, pages, registry_pages
 from flows.page.guard import Guard
-from flows.page.site import STATIC, Site
+from flows.page.home_site import STATIC, Site
 from infra.errors import StillhouseError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from catalog.usersql import select_user
-from flows.page.site import Site, shelf_of
+from flows.page.home_site import Site, shelf_of
 from infra.errors import StillhouseError
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ HITS = 24
 SQL_ROWS, SQL_TIMEOUT_S, SQL_MEMORY_BYTES = 200, 10.0, 512 << 20
 WAIT_S = 2.0
 EXAMPLES = (
-    "select name, len(cameras) as cameras, round(duration_ns / 1e9, 1) as seconds, split\n"
-    "from current_sessions order by seconds desc",
+    "select name, len(cameras) as cameras, duration_ns / 1e9 as seconds from current_sessions",
     "select view, count(*) as features, count(absent) as absent from features group by view",
     "describe clips",
 )
@@ -37,7 +36,7 @@ def search(
     request: Request,
     text: Annotated[str, Query(max_length=500)] = "",
     clip: Annotated[str, Query(max_length=128)] = "",
-    elsewhere: bool = False,  # noqa: FBT001, FBT002  a check box
+    elsewhere: bool = False,
 ) -> HTMLResponse:
     """Show the clips nearest to a sentence, or to a clip."""
     site, shelf = shelf_of(request)

@@ -6,6 +6,7 @@ opened as the rest of Stillhouse opens it. Contents never change under an id, so
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from flows.page.byte_ranges import requested, stream
 from flows.page.playable import media_type
-from flows.page.site import Site, shelf_of
+from flows.page.home_site import Site, shelf_of
 from infra.errors import MediaError, StillhouseError
 
 if TYPE_CHECKING:
@@ -160,22 +161,19 @@ def _generated(site: Site, uri: str) -> Path | None:
 
 
 def _sent(
-    request: Request, file: io.RawIOBase, size: int | None, name: str, kind: str
+    request: Request, file: io.RawIOBase | io.BytesIO, size: int | None, name: str, kind: str
 ) -> Response:
+    there, tag = file.seek(0, os.SEEK_END), f'"{name}"'
+    if size is not None and there != size:
+        file.close()
+        raise HTTPException(409, "The archive's file has changed since it was ingested.")
+    # A range of what another version had would not fit.
+    is_same = request.headers.get("if-range", tag) == tag
     try:
-        there = file.seek(0, 2)
-        if size is not None and there != size:
-            raise HTTPException(409, "The archive's file has changed since it was ingested.")
-        tag = f'"{name}"'
-        # A range of what another version had would not fit.
-        is_same = request.headers.get("if-range", tag) == tag
         part = requested(request.headers.get("range") if is_same else None, there)
     except ValueError:
         file.close()
         return Response(status_code=416, headers={"content-range": f"bytes */{there}"})
-    except BaseException:
-        file.close()
-        raise
     start, end = part or (0, there)
     headers = KEEP | {"accept-ranges": "bytes", "content-length": str(end - start), "etag": tag}
     if part:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from flows.page.playable import unplayable
-from flows.page.site import Paging, shelf_of
+from flows.page.home_site import Paging, shelf_of
 
 router = APIRouter(default_response_class=HTMLResponse)
 CLIPS = 24
@@ -201,9 +201,7 @@ def generation(request: Request, generation_id: str) -> HTMLResponse:
         if recording is not None:
             why = unplayable(recording)
             sources.append(recording | {"unplayable": why, "from_ns": span["start_ns"]})
-    return site.draw(
-        request, "generation.html", shelf=shelf, generation=found, sources=sources
-    )
+    return site.draw(request, "generation.html", shelf=shelf, generation=found, sources=sources)
 
 
 def _window(paging: Paging) -> dict[str, int]:

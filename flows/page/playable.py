@@ -32,11 +32,14 @@ def unplayable(recording: Mapping[str, Any]) -> str:
         return "it lies compressed in an archive, which cannot be read from the middle"
     if recording["stream"]:
         return "it is not the first video stream of its file"
+    return _undecoded(kind, recording["codec"], recording["pixel_format"])
+
+
+def _undecoded(kind: str, codec: str, pixel_format: str) -> str:
     if kind not in PLAYED:
-        return f"browsers do not open {kind.split(',')[0]} files"
-    codec = recording["codec"]
+        return f"browsers do not open {kind.split(',', maxsplit=1)[0]} files"
     if codec not in PLAYED[kind][1]:
         return f"browsers do not decode {codec} in {'mp4' if 'mp4' in kind else 'matroska'}"
-    if codec == "h264" and recording["pixel_format"] not in PLAIN_H264:
-        return f"browsers do not decode h264 of {recording['pixel_format']}"
+    if codec == "h264" and pixel_format not in PLAIN_H264:
+        return f"browsers do not decode h264 of {pixel_format}"
     return ""

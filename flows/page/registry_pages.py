@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from flows.page.site import code_map, shelf_of
+from flows.page.home_site import code_map, shelf_of
 
 if TYPE_CHECKING:
     from infra.settings import Settings

@@ -96,9 +96,7 @@ def measure(settings: Settings, rate: float, seconds: float) -> None:
     cores = sorted(os.sched_getaffinity(0))
     command = [sys.executable, "-m", "flows.cli", "--home", str(settings.root), "page"]
     started = time.perf_counter()
-    with subprocess.Popen(
-        [*command, "--port", "0"], stderr=subprocess.PIPE, text=True
-    ) as server:
+    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as server:
         try:
             os.sched_setaffinity(server.pid, {cores[0]})
             os.sched_setaffinity(0, {cores[-1]})
@@ -204,15 +202,16 @@ def paint(base: str, paths: Iterator[tuple[str, str]]) -> None:
         return
     script = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
     times: dict[str, list[float]] = {}
-    with sync_playwright() as play, play.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox"]
-    ) as browser:
+    with (
+        sync_playwright() as play,
+        play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
         for _ in range(5):
             for _ in range(8):
                 kind, path = next(paths)
                 page = browser.new_page()
                 page.goto(f"{base}{path}", wait_until="load")
-                page.wait_for_function(f"({script}) > 0", timeout=10_000)
+                page.wait_for_function(f"() => ({script}) > 0", timeout=10_000)
                 times.setdefault(kind, []).append(page.evaluate(script))
                 page.close()
     for kind, found in times.items():

@@ -1,2 +1,2 @@
--- Which words say how clocks were found?
-select clock_status, count(*) as sessions from page_sessions group by all order by all
+-- Which words say how clocks were found, as it was laid out?
+from page_clocks

@@ -1,7 +1,7 @@
 -- How much is there, in numbers?
 select
     (select count(*) from page_sessions) as sessions,
-    (select count(*) from page_sessions where len(cameras) > 1) as rigs,
+    (select count(*) from page_sessions where is_rig) as rigs,
     (select count(*) from page_recordings) as recordings,
     (select count(*) from page_clips) as clips,
     (select coalesce(sum(duration_ns), 0) from page_recordings)::bigint as duration_ns,

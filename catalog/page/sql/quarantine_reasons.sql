@@ -1,5 +1,2 @@
--- How often was what refused for which reason?
-select stage, reason, count(*) as refusals, sum(frames)::bigint as frames, max(seen_ns) as seen_ns
-from quarantine
-group by stage, reason
-order by refusals desc, stage, reason
+-- How often was what refused for which reason, as it was laid out?
+from page_reasons

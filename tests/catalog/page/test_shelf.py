@@ -86,7 +86,7 @@ def test_a_new_snapshot_is_never_waited_for_long(tmp_path: Path) -> None:
 def test_a_catalog_that_cannot_be_read_is_said_and_tried_again(tmp_path: Path) -> None:
     """A damaged log is an error with a command; once mended the next question is answered."""
     catalog = small_catalog(tmp_path)
-    log = sorted((tmp_path / "clips" / "_delta_log").glob("*.json"))[0]
+    log = min((tmp_path / "clips" / "_delta_log").glob("*.json"))
     text = log.read_text()
     log.write_text("{")
     latest = Latest(catalog.uri)

@@ -45,7 +45,15 @@ def test_every_answer_is_closed_to_scripts_frames_and_guesses(client: TestClient
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "evil.example:8410", "", "[::1", "[::1]x", "0.0.0.0"],
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example:8410",
+        "",
+        "[::1",
+        "[::1]x",
+        "10.0.0.1",
+    ],
 )
 def test_a_name_rebound_to_this_machine_is_refused(client: TestClient, host: str) -> None:
     """Only loopback's own names are answered to: another site's name may point here."""

@@ -138,14 +138,12 @@ def test_stills_are_frames_of_the_recording(client: TestClient) -> None:
             shown = cv2.imdecode(np.frombuffer(found.content, np.uint8), cv2.IMREAD_COLOR)
             truth = pictures[at_ms * RATE // 1000]
             assert shown.shape == truth.shape
-            errors = [
-                np.abs(shown[..., ::-1].astype(int) - one).mean() for one in pictures
-            ]
+            errors = [np.abs(shown[..., ::-1].astype(int) - one).mean() for one in pictures]
             assert abs(int(np.argmin(errors)) - at_ms * RATE // 1000) <= 1
 
 
 def test_stills_that_cannot_be_are_refused(client: TestClient) -> None:
-    """No archive and no thumbnail is 404; instants that are none are 400; sizes are those we have."""
+    """No archive and no thumbnail is 404; instants that are none 400; sizes are those we have."""
     assert client.get("/pictures/recordings/gone/0").status_code == 404
     assert client.get("/pictures/recordings/left/-1").status_code in (400, 404)
     assert client.get("/pictures/recordings/left/1e9").status_code == 400

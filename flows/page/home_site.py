@@ -61,9 +61,7 @@ class Site:
         made.globals["built"] = _digest()
         return made
 
-    def draw(
-        self, request: Request, name: str, status: int = 200, **given: object
-    ) -> HTMLResponse:
+    def draw(self, request: Request, name: str, status: int = 200, **given: object) -> HTMLResponse:
         """Return a page made of a template; all that is given to it is escaped."""
         common = {
             "path": request.url.path,
