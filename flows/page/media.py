@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from flows.page.byte_ranges import requested, stream
-from flows.page.playable import media_type
 from flows.page.home_site import Site, shelf_of
+from flows.page.playable import media_type
 from infra.errors import MediaError, StillhouseError
 
 if TYPE_CHECKING:

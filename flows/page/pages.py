@@ -11,8 +11,8 @@ from fastapi import APIRouter, HTTPException, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from flows.page.playable import unplayable
 from flows.page.home_site import Paging, shelf_of
+from flows.page.playable import unplayable
 
 router = APIRouter(default_response_class=HTMLResponse)
 CLIPS = 24

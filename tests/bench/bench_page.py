@@ -110,8 +110,14 @@ def measure(settings: Settings, rate: float, seconds: float) -> None:
             first_s = time.perf_counter() - started
             print(f"listens after {listening_s:.1f} s, first page after {first_s:.1f} s")
             paths = addresses(settings)
-            report(ask(base, paths, rate, seconds))
-            memory = psutil.Process(server.pid).memory_info().rss
+            process = psutil.Process(server.pid)
+            before = sum(process.cpu_times()[:2])
+            found = ask(base, paths, rate, seconds)
+            spent_ms = (sum(process.cpu_times()[:2]) - before) / len(found) * 1e3
+            report(found)
+            # What a busy machine does not change: how much of its core the server used.
+            print(f"{spent_ms:.0f} ms of CPU a page: {spent_ms * rate / 10:.0f} % of one core")
+            memory = process.memory_info().rss
             print(f"memory {memory / 2**20:,.0f} MiB, load average {os.getloadavg()[0]:.1f}")
             paint(base, paths)
         finally:
