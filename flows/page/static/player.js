@@ -24,7 +24,9 @@ class Player {
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
     this.speed.addEventListener("change", () => this.restart());
     document.addEventListener("keydown", (event) => this.key(event));
-    this.seek(this.start);
+    // Where all of them are there, if that is before the end.
+    const all = Math.ceil(Math.max(this.start, ...this.cameras.map((camera) => camera.offset)));
+    this.seek(all < this.end ? all : this.start);
   }
 
   key(event) {

@@ -168,6 +168,8 @@ def test_a_camera_that_has_not_started_waits(page: Any) -> None:  # noqa: ANN401
     page.goto("/sessions/take")
     page.wait_for_function(SETTLED)
     late = page.locator(".camera").nth(1)
+    assert "outside" not in late.get_attribute("class")
+    page.keyboard.press("Home")
     assert "outside" in late.get_attribute("class")
     page.get_by_role("button", name="Play").click()
     page.wait_for_function("() => !document.querySelectorAll('.camera')[1].matches('.outside')")
