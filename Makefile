@@ -34,7 +34,7 @@ check: $(READY) ## lint, format, types, the arrow between the rooms
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 test: check ## check, then the tests (minutes)
-	@$(BIN)/python -m pytest -m "not long"
+	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile
 
 test-all: check ## check, then every test, the long ones too
 	@$(BIN)/python -m pytest

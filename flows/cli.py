@@ -14,7 +14,15 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_deploy, cli_export, cli_label, cli_questions, cli_runs, cli_search
+from flows import (
+    cli_deploy,
+    cli_export,
+    cli_label,
+    cli_page,
+    cli_questions,
+    cli_runs,
+    cli_search,
+)
 from flows.console import Console
 
 app = typer.Typer(
@@ -54,6 +62,7 @@ cli_export.add_to(app)
 cli_search.add_to(app)
 cli_deploy.add_to(app)
 cli_questions.add_to(app)
+cli_page.add_to(app)
 
 
 def main() -> None:

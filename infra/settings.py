@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infra.errors import UsageError
 from infra.storage import disk_errors, ensure_free
 
 if TYPE_CHECKING:
@@ -194,6 +195,27 @@ class Settings(BaseSettings):
 def load_settings(home: Path | str | None = None) -> Settings:
     """Read the settings from the environment, with `home` replaced if given."""
     return Settings() if home is None else Settings(home=Path(home))
+
+
+def page_token() -> str | None:
+    """Return the secret that the page asks for, None where none is set.
+
+    `STILLHOUSE_PAGE_TOKEN`, or the first line of the file that `STILLHOUSE_PAGE_TOKEN_FILE` names.
+    No field of `Settings`: those travel to workers and stand in Prefect's pages.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    path = os.environ.get("STILLHOUSE_PAGE_TOKEN_FILE")
+    if not path:
+        return os.environ.get("STILLHOUSE_PAGE_TOKEN") or None
+    try:
+        return Path(path).read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"STILLHOUSE_PAGE_TOKEN_FILE names {path}, which cannot be read.",
+            command=f"ls -l {path}",
+        ) from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ the archive cannot be read); writes the picture where it is told to.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -89,7 +90,13 @@ def draw_clip(settings: Settings, clip_id: str, target: Path | None) -> dict[str
 def _drawer(name: str, settings: Settings) -> Drawn:
     if name in RIG_VIEWS:
         return RIG_VIEWS[name].load()
-    return VIEWS[name].load(settings.assets, 1, weights_of(name, settings))
+    return _loaded(name, settings.assets, tuple(weights_of(name, settings).items()))
+
+
+@lru_cache(maxsize=len(VIEWS))
+def _loaded(name: str, assets: Path, weights: tuple[tuple[str, str], ...]) -> Drawn:
+    """Load a view once a process: whoever draws many sheets waits for the networks once."""
+    return VIEWS[name].load(assets, 1, dict(weights))
 
 
 def _strip(

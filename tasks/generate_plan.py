@@ -18,7 +18,7 @@ from catalog import ids
 from catalog.query import batches, connect, rows
 from catalog.usersql import Choice, selection
 from infra import registry
-from infra.errors import SelectionEmptyError
+from infra.errors import ApplicationOptionError, SelectionEmptyError
 from tasks.applications.application import ChosenClip, Context, Draft, Refused
 from tasks.encoders import IN_MP4, require_encoder
 from tasks.requests import Request, camera_source

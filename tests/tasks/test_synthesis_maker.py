@@ -60,10 +60,11 @@ def cameras(tmp_path: Path) -> tuple[CameraSource, ...]:
 
 def made(sources: tuple[CameraSource, ...], folder: Path, **options: Any) -> Made:  # noqa: ANN401
     application: Any = application_of("synthesis", options)
-    weights.save(folder / "model", Synthesis(SynthesisConfig(width=8, blocks=1)))
+    if application.model is not None:
+        weights.save(folder / "model", Synthesis(SynthesisConfig(width=8, blocks=1)))
     target = str(folder / "made.mp4")
     request = Request("made", sources, SPAN, (), None, Encoding(), target)
-    found = application.maker(str(folder / "model"))
+    found = application.maker(str(folder / "model") if application.model is not None else None)
     assert isinstance(found, SynthesisMaker)
     return found.make(request)
 
@@ -79,6 +80,15 @@ def test_bad_copies_are_fused_into_a_better_one(
     assert found.quality["sources"] == 3
     assert found.picture is not None
     assert Path(found.picture).exists()
+
+
+def test_networks_are_asked_where_it_is_said(
+    cameras: tuple[CameraSource, ...], tmp_path: Path
+) -> None:
+    """One that has learned nothing gives a source or near it; how often it was believed is said."""
+    found = made(cameras[:1], tmp_path, mode="fuse", damage=["gauss:3", "gauss:3"], learned=True)
+    assert 0 <= found.quality["fused_share"] <= 1
+    assert found.quality["psnr_y"] > found.quality["best_source_psnr_y"] - 1
 
 
 def test_the_rate_is_doubled(cameras: tuple[CameraSource, ...], tmp_path: Path) -> None:

@@ -1,0 +1,2 @@
+-- How much is there, in numbers, as it was laid out?
+from page_facts
