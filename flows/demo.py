@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.demo_search import demo_search
-from flows.demo_steps import GENERATIONS, chosen_preset, models
+from flows.demo_steps import chosen_preset, generations, models
 from flows.distill import distill
 from flows.extract import extract
 from flows.generate import generate
@@ -44,7 +44,7 @@ def demo(
             serving.add(model)
             if model in ENCODERS:
                 stages["reindex"] = reindex(f"models:/{model}@champion", home)
-        for one in GENERATIONS:
+        for one in generations(synthetic=synthetic):
             if application_of(one.application, one.options).model in serving:
                 stages[one.stage] = generate(
                     one.application, one.select, options=one.options, home=home

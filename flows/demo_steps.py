@@ -48,7 +48,22 @@ def models(preset: str) -> dict[str, str]:
     return {SUPER_RESOLUTION: preset, DISTILLER: "ci"}
 
 
-GENERATIONS = (Generation(SUPER_RESOLUTION, HELDOUT_CLIPS, {"input_side": INPUT_SIDE}),)
+def generations(*, synthetic: bool) -> tuple[Generation, ...]:
+    """Return one of each kind that the sample archive has footage for."""
+    of_any = (
+        Generation(SUPER_RESOLUTION, HELDOUT_CLIPS, {"input_side": INPUT_SIDE}),
+        Generation("synthesis", ONE_CLIP, {"damage": ["gauss:3", "gauss:3", "h264:3"]}),
+    )
+    if synthetic:
+        take = "select clip_id from clip_sources where session_name = 'take_1'"
+        marked = Generation("edit", take, {"change": "blur", "box": "60,40,60,60", "exact": True})
+        return (*of_any, marked, Generation("cut", take, {"start": 0.4, "end": 1.2}))
+    take = "select clip_id, camera_id from clip_sources where session_name = 'pose2sim/take_1'"
+    # His bathing cap, at the second it is marked at, in the camera it is marked in and one more.
+    worn = f"{take} and camera_id in ('cam01', 'cam03') and 400000000 between start_ns and end_ns"
+    cap = {"box": "615,405,115,110", "camera": "cam01", "at": 0.4}
+    marked = Generation("edit", worn, {"change": "recolour", "colour": "#ff7800", **cap})
+    return (*of_any, marked, Generation("cut", take, {"start": 0.4, "end": 1.4}))
 
 
 def chosen_preset(preset: str | None, *, synthetic: bool) -> str:

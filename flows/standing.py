@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.comparison import FINGERPRINTS
 from flows.demo_search import demo_search
-from flows.demo_steps import GENERATIONS, models
+from flows.demo_steps import generations, models
 from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
@@ -50,7 +50,7 @@ def standing(settings: Settings, preset: str, *, synthetic: bool) -> dict[str, A
     if archive is None:
         return None
     stages: dict[str, dict[str, Any]] = {}
-    for name, plan in _plans(archive, preset, stages):
+    for name, plan in _plans(archive, preset, stages, synthetic=synthetic):
         found = _asked(name, plan, settings)
         if found is None:
             return None
@@ -59,7 +59,7 @@ def standing(settings: Settings, preset: str, *, synthetic: bool) -> dict[str, A
 
 
 def _plans(
-    archive: str, preset: str, stages: Mapping[str, dict[str, Any]]
+    archive: str, preset: str, stages: Mapping[str, dict[str, Any]], *, synthetic: bool
 ) -> Iterator[tuple[str, Plan]]:
     """Yield the plan of each stage of the demo, in their order."""
     yield "ingest", lambda run: _ingest(archive, run)
@@ -69,7 +69,7 @@ def _plans(
         yield f"promote {model}", partial(_promote, stages[f"distill {model}"])
         if model in ENCODERS:
             yield "reindex", lambda run: {} if not plan_codes.fn(None, run).work else None
-    for one in GENERATIONS:
+    for one in generations(synthetic=synthetic):
         yield one.stage, partial(_generate, one)
 
 
