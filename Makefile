@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
-	eval-robustness fuzz clean
+	eval-robustness eval-generation bench-generate bench-page fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,20 @@ eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each be
 	@$(BIN)/python tests/bench/eval_student.py
 	@$(BIN)/python tests/bench/eval_annealing.py --home .stillhouse
 	@$(BIN)/python tests/bench/eval_coreset.py --home .stillhouse
+
+eval-generation: $(READY) ## new video beside its baselines, session by session (an hour)
+	@$(BIN)/python tests/bench/eval_superresolution.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_editing.py --assets .stillhouse/assets --home .stillhouse
+	@$(BIN)/python tests/bench/eval_synthesis.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_style.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_actions.py
+
+bench-generate: $(READY) ## milliseconds a frame, stages beside each other, workers, memory; searching
+	@$(BIN)/python tests/bench/bench_generate.py
+	@$(BIN)/python tests/bench/bench_search.py
+
+bench-page: $(READY) ## the page over a million clips at 20 requests a second
+	@$(BIN)/python tests/bench/bench_page.py
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
 	@$(BIN)/python tests/bench/bench_export.py --home .stillhouse
