@@ -79,9 +79,8 @@ def peered(windows: Sequence[LabelledWindow], per_session: int) -> Bools:
     chosen = np.zeros(len(windows), bool)
     for places in held.values():
         most = min(per_session, len(places))
-        chosen[[places[k] for k in np.linspace(0, len(places) - 1, most).round().astype(int)]] = (
-            True
-        )
+        spread = np.linspace(0, len(places) - 1, most).round().astype(int)
+        chosen[[places[k] for k in spread]] = True
     return chosen
 
 

@@ -24,6 +24,7 @@ from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.encode_plan import coding_by
 from tasks.judging import recorded_evaluation
 from tasks.recipe import DistillPlan, Gate
+from tasks.robustness_gates import unmeasured
 from tasks.trials import served_trial
 from tasks.views.version import source_parts
 
@@ -150,16 +151,21 @@ class ActionRecipe:
     def gates(
         self, challenger: ActionJudgement, champion: ActionJudgement | None
     ) -> tuple[Gate, ...]:
-        """Be better than the majority on held-out sessions, and no worse than the champion."""
-        value, said = None, "no held-out session has labels"
+        """Be better than the majority on sessions left out, and no worse than the champion.
+
+        Where no class is in two unrelated sessions there is nothing to measure: it passes, and the
+        gate says so, as does the record's remark.
+        """
+        over = unmeasured("top1_over_majority", "no class is in two unrelated sessions")
         most = challenger.top1("majority")
-        if challenger.protocol == "heldout" and most is not None:
-            value, said = (challenger.top1("model") or 0.0) - most, ""
+        if most is not None:
+            value = (challenger.top1("model") or 0.0) - most
+            over = Gate.of("top1_over_majority", value, "above", 0.0, said=challenger.protocol)
         gain, why = 0.0, "there is no champion"
         if champion is not None:
             gain, why = (challenger.top1("model") or 0.0) - (champion.top1("model") or 0.0), ""
         return (
-            Gate.of("top1_over_majority", value, "above", 0.0, said=said),
+            over,
             Gate.of("top1_over_champion", gain, "at least", 0.0, said=why),
         )
 

@@ -32,7 +32,7 @@ def judge_action(
     preset: ActionPreset,
     peers: PeerCodes,
 ) -> ActionJudgement:
-    """Judge a head on the codes (N, size) of those of these windows that its peers have codes of."""
+    """Judge a head on the codes (N, size) of the windows that its peers know."""
     names = head.config.names
     kept = np.array([one.label in names for one in windows], bool)
     x, windows = x[kept], tuple(one for one in windows if one.label in names)
