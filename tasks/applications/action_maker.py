@@ -213,8 +213,11 @@ def _drawn(
         # The font has ASCII alone.
         label = row["label"][:40].encode("ascii", "replace").decode()
         text = f"{label} {row['score']:.2f}"
-        size = max(0.35, picture.shape[1] / 900)
+        size = max(0.35, max(picture.shape[:2]) / 900)
         (wide, high_px), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+        if wide + 12 > picture.shape[1]:
+            size *= (picture.shape[1] - 12) / wide
+            (wide, high_px), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
         cv2.rectangle(picture, (0, 0), (wide + 12, high_px + 14), (20, 20, 20), -1)
         at = (6, high_px + 7)
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255,) * 3, thick,
