@@ -32,6 +32,8 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
         return _depth_text(console, found)
     if found["model"] in ("distiller", "student", "manifold"):
         return _distiller_text(console, found)
+    if found["model"] == "action":
+        return _action_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
         table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
@@ -71,6 +73,22 @@ def _depth_text(console: Console, found: Mapping[str, Any]) -> str:
     columns = ("scenes of", "method", "scenes", "abs-rel", "within 1.25 x")
     title = f"{found['model']} v{found['version']}, held-out rendered scenes"
     text = console.table(title, columns, rows, numbers=columns[2:]) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _action_text(console: Console, found: Mapping[str, Any]) -> str:
+    """One row a session: how many windows, and the share of them that each method told right."""
+    sessions: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in found["per_session"]:
+        sessions.setdefault(row["session"], {})[row["method"]] = row
+    methods = list(dict.fromkeys(row["method"] for row in found["per_session"]))
+    rows = [
+        (session, by["model"]["items"], *(_told(by.get(name), "top1", 3) for name in methods))
+        for session, by in sessions.items()
+    ]
+    columns = ("session", "windows", *("ours" if name == "model" else name for name in methods))
+    title = f"{found['model']} v{found['version']}, share of windows told right"
+    text = console.table(title, columns, rows, numbers=columns[1:]) + "\n" if rows else ""
     return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 

@@ -16,8 +16,9 @@ from infra.errors import MissingBaselineError
 from models.label_scores import macro_f1, top1
 
 MODEL = "model"
-# The class that was met most in training; a linear probe by ridge on the embedding.
-BASELINES = ("majority", "ridge")
+# The class that was met most in training; a linear probe by ridge on the embedding; and what
+# `action_peers.py` tells from each camera alone, and from the place alone.
+BASELINES = ("majority", "ridge", "first_camera", "late_mean", "early_concat", "background")
 # Fewer sessions than this support a table, not a claim of significance.
 SESSIONS_FOR_A_CLAIM = 6
 
@@ -128,7 +129,9 @@ class ActionJudgement:
         found = []
         if self.protocol == "none":
             found.append("No class is in two unrelated sessions: how good it is, is not known.")
-        elif self.protocol == "folds":
+        if (ours := self.top1(MODEL)) is not None and ours <= (self.top1("background") or 0.0):
+            found.append("The place alone tells as much: this is no recognition of what happens.")
+        if self.protocol == "folds":
             found.append("No held-out session has labels: held-in ones were left out in turn.")
         if 0 < len(self.sessions) < SESSIONS_FOR_A_CLAIM:
             found.append(f"{len(self.sessions)} sessions are a table, no claim of significance.")

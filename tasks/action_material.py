@@ -38,6 +38,7 @@ class LabelledWindow:
     split: str
     group: str
     label: str
+    first: int  # its first step in the clip
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def action_material(snapshot: Snapshot, preset: ActionPreset) -> ActionMaterial:
         raise TooFewClassesError(
             "No recording has a label that can be learned from.", command="stillhouse label FILE"
         )
-    asked = {"model": DISTILLER, "session_ids": sorted(said)}
+    asked = {"model": DISTILLER, "session_ids": sorted(said), "clip_ids": None}
     codes = rows(snapshot, "codes_to_label", asked)
     if not codes:
         raise NothingToLearnError(
@@ -91,7 +92,7 @@ def action_material(snapshot: Snapshot, preset: ActionPreset) -> ActionMaterial:
         found.append(
             LabelledWindow(
                 code["code_id"], code["clip_id"], code["session_id"], one["session_name"],
-                one["split"], one["group_id"], label,
+                one["split"], one["group_id"], label, code["first_step"],
             )
         )  # fmt: skip
     return _usable(found, codes[0], left, snapshot, preset)

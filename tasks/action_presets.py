@@ -14,6 +14,8 @@ class ActionPreset:
     """How a head is trained: full batches, AdamW; `decay` pulls every weight to zero.
 
     `least_clips` is how many labelled clips a class must have, `most_classes` how many are learned.
+    It is judged on at most `judged` windows of each session and class, beside peers that learn from
+    as many: their codes are made for it, some 0.1 s a window and camera.
     """
 
     name: str
@@ -24,14 +26,15 @@ class ActionPreset:
     most_classes: int = 1000
     seed: int = 0
     report_every: int = 20
+    judged: int = 24
 
 
 PRESETS = {
     one.name: one
     for one in (
-        ActionPreset("ci", steps=120),
+        ActionPreset("ci", steps=120, judged=8),
         ActionPreset("laptop"),
-        ActionPreset("gpu", steps=2000, decay=0.1),
+        ActionPreset("gpu", steps=2000, decay=0.1, judged=200),
     )
 }
 

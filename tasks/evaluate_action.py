@@ -8,6 +8,7 @@ import numpy as np
 
 from models.linear_probe import LinearProbe
 from tasks.action_judgement import BASELINES, MODEL, ActionJudgement, Told
+from tasks.action_peers import PeerCodes
 from tasks.train_action import fit_head, told
 
 if TYPE_CHECKING:
@@ -25,22 +26,29 @@ if TYPE_CHECKING:
 
 
 def judge_action(
-    head: ActionHead, x: Floats, windows: tuple[LabelledWindow, ...], preset: ActionPreset
+    head: ActionHead,
+    x: Floats,
+    windows: tuple[LabelledWindow, ...],
+    preset: ActionPreset,
+    peers: PeerCodes,
 ) -> ActionJudgement:
-    """Judge a head on the codes (N, size) of these windows."""
+    """Judge a head on the codes (N, size) of the windows that its peers know."""
     names = head.config.names
     kept = np.array([one.label in names for one in windows], bool)
     x, windows = x[kept], tuple(one for one in windows if one.label in names)
+    peers = PeerCodes(peers.there[kept], peers.single[kept], peers.background[kept])
     truth = np.array([names.index(one.label) for one in windows], np.int64)
     groups = np.unique([one.group for one in windows], return_inverse=True)[1]
     train = np.array([one.split == "train" for one in windows], bool)
     found: list[Told] = []
     protocol = "heldout" if (~train).any() else "folds"
-    for learns, asked in _sides(train, groups, truth):
-        own = head
+    for learns, side in _sides(train, groups, truth):
+        asked, own = side & peers.there, head
+        if not asked.any():
+            continue
         if protocol == "folds":
             own = fit_head(x[learns], truth[learns], head.config, preset)
-        found += _answers(own, x, truth, groups, learns, asked, windows)
+        found += _answers(own, x, truth, groups, learns, asked, windows, peers)
     sessions = len({one.session_id for one in windows if one.split == "train"})
     return ActionJudgement(
         protocol if found else "none", names, tuple(found), int(train.sum()), sessions
@@ -68,6 +76,7 @@ def _answers(
     learns: Bools,
     asked: Bools,
     windows: tuple[LabelledWindow, ...],
+    peers: PeerCodes,
 ) -> Iterator[Told]:
     first = head.config.latents * head.config.semantic
     probe = LinearProbe.fit(x[learns, first:], truth[learns], groups[learns])
@@ -78,6 +87,7 @@ def _answers(
             MODEL: told(head, x[at]),
             BASELINES[0]: np.full(len(at), most),
             BASELINES[1]: probe.said(x[at, first:]),
+            **peers.said(truth, groups, learns, at),
         }
         for method, answers in said.items():
             yield Told(

@@ -109,6 +109,7 @@ class GeneratePlan:
                 draft.given,
                 self.encoding,
                 str(target_of(self.folder, generation_id, self.encoding)),
+                draft.place,
             )
 
     def _enough(self, few: list[Refused]) -> Iterator[ChosenClip]:

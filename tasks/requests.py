@@ -47,7 +47,8 @@ class Request:
     """One video to make. The first of `sources` is the one its row stands under.
 
     `span` is on the session clock. `given` is what the application put in when it planned this
-    one, for its own worker to read; `target` is the path of the video.
+    one, for its own worker to read; `target` is the path of the video. `place` is where the worker
+    finds what they name.
     """
 
     generation_id: str
@@ -57,6 +58,7 @@ class Request:
     given: Any
     encoding: Encoding
     target: str
+    place: Any = None
 
 
 @dataclass(frozen=True, slots=True)

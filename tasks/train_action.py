@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 
-def fit_head(x: Floats, labels: Ints, config: ActionConfig, preset: ActionPreset) -> ActionHead:
-    """Fit to codes (N, size) of classes (N,); each class weighs the same. Equal in, equal out."""
+def fit_head(
+    x: Floats,
+    labels: Ints,
+    config: ActionConfig,
+    preset: ActionPreset,
+    losses: list[float] | None = None,
+) -> ActionHead:
+    """Fit to codes (N, size) of classes (N,); each class weighs the same. Equal in, equal out.
+
+    The loss of every step is added to `losses`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.seed)
         head = ActionHead(config)
@@ -36,6 +45,8 @@ def fit_head(x: Floats, labels: Ints, config: ActionConfig, preset: ActionPreset
         loss = cross_entropy(head(codes), wanted, weight=weight)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        if losses is not None:
+            losses.append(loss.item())
     return head.eval()
 
 

@@ -127,6 +127,11 @@ def spread_windows(
     yield from _windows(source, reader, chosen)
 
 
+def windows_at(source: WindowSource, spec: WindowSpec, places: Sequence[Place]) -> Iterator[Window]:
+    """Yield the windows at clips and first steps of the source's own sessions, one by one."""
+    yield from _windows(source, source.reader(spec, ""), places)
+
+
 def _windows(
     source: WindowSource, reader: WindowReader, chosen: Sequence[Place]
 ) -> Iterator[Window]:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from catalog.query import rows
-from catalog.snapshot import Snapshot
 from infra.errors import MediaError, ModelInvalidError
 from models import weights
 from models.action import ActionHead
@@ -59,11 +58,10 @@ class ActionMaker(Maker):
         Raises:
             MediaError: the source cannot be read.
         """
-        source, given = request.sources[0], request.given
+        source = request.sources[0]
         clip = source.clip
-        snapshot = Snapshot.take(given["catalog"])
-        told = self._told(snapshot, request)
-        tracks, joints = _bodies(snapshot, clip.clip_id, clip.camera_id)
+        told = self._told(request)
+        tracks, joints = _bodies(request)
         found = [self._row(one, request, tracks, joints) for one in told]
         width, height = even(*source.size)
         comparison = Comparison(request.span.duration_ns)
@@ -95,13 +93,18 @@ class ActionMaker(Maker):
         picture = comparison.write(request)
         return Made(written, width, height, quality, picture=picture, rows=tuple(found))
 
-    def _told(self, snapshot: Snapshot, request: Request) -> list[dict[str, Any]]:
+    def _told(self, request: Request) -> list[dict[str, Any]]:
         """Return stretches with their label: windows that follow each other and agree are one."""
-        folder = request.given["encoder"]
+        folder, clip = request.place.encoder, request.sources[0].clip
         if folder not in self._nets:
             self._nets[folder] = load_distiller(Path(folder), f"models:/{DISTILLER}")
-        asked = {"model": DISTILLER, "session_ids": [request.sources[0].clip.session_id]}
-        stored = {row["code_id"]: row for row in rows(snapshot, "codes_to_label", asked)}
+        asked = {
+            "model": DISTILLER,
+            "session_ids": [clip.session_id],
+            "clip_ids": [clip.clip_id],
+        }
+        found = rows(request.place.snapshot, "codes_to_label", asked)
+        stored = {row["code_id"]: row for row in found}
         codes = [stored[one] for one in request.codes if one in stored]
         if not codes:
             raise MediaError("its codes are gone", reason="no_code")
@@ -148,13 +151,18 @@ class ActionMaker(Maker):
         }
 
 
-def _bodies(
-    snapshot: Snapshot, clip_id: str, camera_id: str
-) -> tuple[Floats | None, Floats | None]:
+def _bodies(request: Request) -> tuple[Floats | None, Floats | None]:
     """Return the tracks (T, N, 6) and joints (T, P, 33, 4) of a clip, None where not extracted."""
     found: dict[str, Floats] = {}
-    asked = {"clip_id": clip_id, "camera_id": camera_id}
-    for row in rows(snapshot, "bodies_of_clip", asked):
+    clip, versions = request.sources[0].clip, request.given["views"]
+    asked = {
+        "session_id": clip.session_id,
+        "clip_id": clip.clip_id,
+        "camera_id": clip.camera_id,
+        "views": list(versions),
+        "versions": list(versions.values()),
+    }
+    for row in rows(request.place.snapshot, "bodies_of_clip", asked):
         feature = unpacked(view_named(row["view"]).spec, row)
         if not feature.absent:
             found[row["view"]] = feature.arrays[0].astype(np.float32)
@@ -205,8 +213,11 @@ def _drawn(
         # The font has ASCII alone.
         label = row["label"][:40].encode("ascii", "replace").decode()
         text = f"{label} {row['score']:.2f}"
-        size = max(0.35, picture.shape[1] / 900)
+        size = max(0.35, max(picture.shape[:2]) / 900)
         (wide, high_px), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+        if wide + 12 > picture.shape[1]:
+            size *= (picture.shape[1] - 12) / wide
+            (wide, high_px), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
         cv2.rectangle(picture, (0, 0), (wide + 12, high_px + 14), (20, 20, 20), -1)
         at = (6, high_px + 7)
         cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255,) * 3, thick,

@@ -77,13 +77,15 @@ class Context:
 class Draft:
     """One video that an application would make; `given` is part of its id and reaches its worker.
 
-    The first of `sources` is the one its row stands under.
+    The first of `sources` is the one its row stands under. `place` reaches the worker too and is
+    no part of the id: where in this home it finds what the codes and `given` name.
     """
 
     sources: tuple[CameraSource, ...]
     span: Span
     codes: tuple[str, ...] = ()
     given: Any = None
+    place: Any = None
 
 
 @dataclass(frozen=True, slots=True)

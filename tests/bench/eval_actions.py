@@ -5,7 +5,9 @@ motion-capture clips (the package `pybullet`, extra `render`) before three camer
 the classes, sessions differ in room, light, clothes, place, heading and cameras. Views are the
 picture and DIS flow. Prints top-1 and macro-F1 of linear probes on codes and on all baselines,
 then of probes on principal components of the same views (fitted without labels on all windows),
-which tell how hard the task is. Without a folder the model is an untrained one of preset ci, and
+which tell how hard the task is. With `--home HOME` it prints instead what is on record of the
+newest model action there, on REAL footage, session by session (`real_labels.csv`, `label`, then
+`distill --model action`). Without a folder the model is an untrained one of preset ci, and
 the output says so.
 """
 
@@ -21,13 +23,18 @@ import cv2
 import numpy as np
 import torch
 
+from infra import registry
+from infra.settings import load_settings
 from models import weights
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.precision import cpu_precision
 from tasks.action_codes import action_codes
+from tasks.action_judgement import BASELINES, MODEL, ActionJudgement
+from tasks.action_presets import MODEL_NAME
 from tasks.action_probe import probe_actions
 from tasks.humanoid import clip_names
+from tasks.judging import recorded_evaluation
 from tasks.pinhole import looking
 from tasks.rendering import Scene
 from tasks.views.flow import QUARTER, Flow
@@ -57,7 +64,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, nargs="?", help="weights.safetensors, config.json")
     parser.add_argument("--sessions", type=int, default=8)
+    parser.add_argument("--home", type=Path, help="print its newest model action's record")
     given = parser.parse_args()
+    if given.home:
+        print_record(given.home)
+        return
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     model = _model(given.model)
@@ -93,6 +104,20 @@ def main() -> None:
         )
     spent = (rendered - since, encoded - rendered, time.perf_counter() - encoded)
     print("seconds: rendered {:.0f}, encoded {:.0f}, probed {:.0f}".format(*spent))
+
+
+def print_record(home: Path) -> None:
+    """Print what was measured of the newest head in a home, with all baselines."""
+    settings = load_settings(str(home))
+    version = registry.versions(settings, MODEL_NAME)[-1]
+    found = ActionJudgement.from_json(recorded_evaluation(settings, version))
+    print(f"{version.uri} ({version.tags['preset']}, {version.tags['kind']}): {found.protocol}")
+    for row in found.table():
+        print("  {session:<36} {method:<13} {items:>4} {top1:>7.3f} {macro_f1:>7.3f}".format(**row))
+    for method in (MODEL, *BASELINES):
+        print(f"  {'mean; macro-F1 of all':<36} {method:<18} {found.top1(method)} "
+              f"{found.macro_f1(method)}")  # fmt: skip
+    print(*found.remarks(), sep="\n")
 
 
 def _model(folder: Path | None) -> Distiller:
