@@ -32,6 +32,8 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
         return _depth_text(console, found)
     if found["model"] in ("distiller", "student", "manifold"):
         return _distiller_text(console, found)
+    if found["model"] == "style":
+        return _style_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
         table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
@@ -71,6 +73,21 @@ def _depth_text(console: Console, found: Mapping[str, Any]) -> str:
     columns = ("scenes of", "method", "scenes", "abs-rel", "within 1.25 x")
     title = f"{found['model']} v{found['version']}, held-out rendered scenes"
     text = console.table(title, columns, rows, numbers=columns[2:]) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _style_text(console: Console, found: Mapping[str, Any]) -> str:
+    measures = ("warping", "style", "edges")
+    rows = [
+        (
+            *(row[name] for name in ("session", "styles", "method")),
+            *(f"{row[name]:.3f}" for name in measures),
+        )
+        for row in found["per_session"]
+    ]
+    columns = ("session", "styles", "method", *measures)
+    title = f"{found['model']} v{found['version']}, held-out sessions, by the footage's own figure"
+    text = console.table(title, columns, rows, numbers=measures) + "\n"
     return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 

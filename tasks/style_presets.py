@@ -43,7 +43,7 @@ class StylePreset:
     named_share: float = 0.6  # of the pairs; the others learn a picture's code
     consistency: float = 1.0  # weight of the frame-difference loss
     slopes: float = 1.0  # weight of the loss of slopes between neighbours: where strokes begin
-    grams: float = 1.0  # weight of the Gram distance to what the teacher paints: what strokes are
+    grams: float = 0.3  # weight of the Gram distance to what the teacher paints: what strokes are
     styles: tuple[str, ...] = tuple(STYLES)  # those that are learned by name
     seed: int = 0
     learning_rate: float = 3e-3
@@ -77,7 +77,7 @@ PRESETS: dict[str, StylePreset] = {
     preset.name: preset
     for preset in (
         StylePreset(
-            "ci", steps=350, windows=96, textures=6, frames=12, batch=2, crop=96, shift=3,
+            "ci", steps=280, windows=96, textures=6, frames=12, batch=2, crop=96, shift=3,
             named_share=0.75, learning_rate=3e-3, styles=("pastel", "ink", "comic"),
         ),
         StylePreset("laptop", steps=1_100),

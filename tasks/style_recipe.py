@@ -110,9 +110,7 @@ class StyleRecipe:
         codes = training_codes(windows, judges.predict, preset)
         teacher = Teacher(work.settings.assets, preset.crop, preset.crop, threads)
         trained: TrainedStyle | None = None
-        learning = train_style(
-            windows, codes, teacher, preset, judges.features, threads=threads
-        )
+        learning = train_style(windows, codes, teacher, preset, judges.features, threads=threads)
         for found in learning:
             if isinstance(found, TrainedStyle):
                 trained = found

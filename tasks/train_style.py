@@ -107,7 +107,7 @@ def train_style(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        features.eval().requires_grad_(False)
+        features.eval().requires_grad_(requires_grad=False)
         yield from _train(windows, codes, teacher, preset, features, precision or cpu_precision())
     finally:
         torch.set_num_threads(before)

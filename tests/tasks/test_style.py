@@ -74,7 +74,15 @@ def test_windows_that_are_too_small_are_refused() -> None:
     """The message has the shape."""
     windows = np.zeros((2, 2, 40, 40, 3), np.uint8)
     with pytest.raises(ValueError, match="windows must be"):
-        next(train_style(windows, np.zeros((2, 100), np.float32), Inverter(), PRESETS["ci"], MobileNetPyramid()))
+        next(
+            train_style(
+                windows,
+                np.zeros((2, 100), np.float32),
+                Inverter(),
+                PRESETS["ci"],
+                MobileNetPyramid(),
+            )
+        )
 
 
 def test_what_moves_along_is_steady_and_flicker_is_not() -> None:

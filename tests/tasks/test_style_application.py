@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
-BIKES = Path(__file__).parents[2].parent / "shared" / "data" / "single"
+FOOTAGE = Path(__file__).parents[2].parent / "shared" / "data" / "single" / "intel"
 RATE, COUNT, SIZE = 25, 6, (160, 96)
 
 
@@ -56,12 +56,14 @@ def source(tmp_path: Path) -> CameraSource:
     return camera(tmp_path / "one.mp4", SIZE, COUNT)
 
 
-def camera(path: Path, size: tuple[int, int], count: int) -> CameraSource:
+def camera(
+    path: Path, size: tuple[int, int], count: int, rate: tuple[int, int] = (RATE, 1)
+) -> CameraSource:
     """Say where a recording of so many frames is."""
-    span = Span(0, count * SECOND_NS // RATE)
+    span = Span(0, count * SECOND_NS * rate[1] // rate[0])
     where = (str(path.parent), path.name, 0)
     clip = ClipSource("clip", "s", "s", path.stem, path.stem, span, CameraClock(), 0, *where)
-    return CameraSource(replace(clip, size=size), None, None, (RATE, 1), (1, 12800))
+    return CameraSource(replace(clip, size=size), None, None, rate, (1, 12800))
 
 
 def made(asked: Stylise, folder: str, source: CameraSource, target: Path, given: object) -> Made:
@@ -137,15 +139,14 @@ def test_what_cannot_be_read_is_a_reason_for_quarantine(tmp_path: Path, folder: 
     assert not (tmp_path / "made.mp4").exists()
 
 
-@pytest.mark.skipif(not BIKES.is_dir(), reason="the real footage is not beside the repository")
+@pytest.mark.skipif(not FOOTAGE.is_dir(), reason="the real footage is not beside the repository")
 def test_real_footage_is_painted(tmp_path: Path, folder: str) -> None:
     """Its frames, its shape, a picture beside the source's, and both measures in the row."""
-    path = next(iter(sorted(BIKES.rglob("bikes.mp4"))))
-    found = made(
-        Stylise(side=96), folder, camera(path, (640, 272), 8), tmp_path / "made.mp4", None
-    )
+    path = FOOTAGE / "car-detection.mp4"
+    source = camera(path, (768, 432), 8, (25, 2))
+    found = made(Stylise(side=96), folder, source, tmp_path / "made.mp4", None)
     assert found.written.frames == 8
-    assert (found.width, found.height) == (226, 96)
+    assert (found.width, found.height) == (170, 96)
     assert found.picture is not None
     assert 0 < found.quality["edge_ssim"] < 1
     assert found.quality["warping_error_to_source"] > 0
