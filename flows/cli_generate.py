@@ -234,7 +234,7 @@ def style(
         str,
         typer.Argument(
             metavar="STYLE",
-            help="One that the model learned (pastel, ink, crayon, sepia, comic, crackle, night, oil), "
+            help="One the model learned (pastel, ink, crayon, sepia, comic, crackle, night, oil) "
             "or a PNG or JPEG whose style it is.",
         ),
     ] = "pastel",

@@ -77,7 +77,7 @@ PRESETS: dict[str, StylePreset] = {
     preset.name: preset
     for preset in (
         StylePreset(
-            "ci", steps=280, windows=96, textures=6, frames=12, batch=2, crop=96, shift=3,
+            "ci", steps=220, windows=96, textures=6, frames=12, batch=2, crop=96, shift=3,
             named_share=0.75, learning_rate=3e-3, styles=("pastel", "ink", "comic"),
         ),
         StylePreset("laptop", steps=1_100),
