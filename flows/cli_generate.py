@@ -227,6 +227,41 @@ def action(
     run(context.obj, "action", select, model, options, encoding, dry_run, as_json)
 
 
+@app.command("style")
+def style(
+    context: typer.Context,
+    look: Annotated[
+        str,
+        typer.Argument(
+            metavar="STYLE",
+            help="One the model learned (pastel, ink, crayon, sepia, comic, crackle, night, oil) "
+            "or a PNG or JPEG whose style it is.",
+        ),
+    ] = "pastel",
+    select: Select = EVERY_CLIP,
+    model: Model = None,
+    strength: Annotated[
+        float, typer.Option(help="From 0, the footage, to 1, painted.", min=0, max=1)
+    ] = 1.0,
+    side: Annotated[
+        int, typer.Option(help="The shorter side of the video; 0 for the footage's.", min=0)
+    ] = 480,
+    codec: Codec = "libx264",
+    crf: Crf = None,
+    pixel_format: PixelFormat = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Paint every chosen camera in a style by name, or in that of a picture.
+
+    Example: stillhouse generate style ink --select
+    "select clip_id from current_clips where split = 'heldout'" --side 288
+    """
+    options = {"style": look, "strength": strength, "side": side or None}
+    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
+    run(context.obj, "style", select, model, options, encoding, dry_run, as_json)
+
+
 def run(
     console: Console,
     application: str,

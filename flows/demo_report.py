@@ -34,6 +34,10 @@ def judged_text(console: Console, found: Mapping[str, Any]) -> str:
         return _distiller_text(console, found)
     if found["model"] == "action":
         return _action_text(console, found)
+    if found["model"] == "synthesis":
+        return _plain_text(console, found)
+    if found["model"] == "style":
+        return _style_text(console, found)
     table: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for row in found["per_session"]:
         table.setdefault((row["degradation"], row["session"]), {})[row["method"]] = row
@@ -89,6 +93,29 @@ def _action_text(console: Console, found: Mapping[str, Any]) -> str:
     columns = ("session", "windows", *("ours" if name == "model" else name for name in methods))
     title = f"{found['model']} v{found['version']}, share of windows told right"
     text = console.table(title, columns, rows, numbers=columns[1:]) + "\n" if rows else ""
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _plain_text(console: Console, found: Mapping[str, Any]) -> str:
+    """Return every figure as it stands: a row a session, cell and method."""
+    columns = tuple(dict.fromkeys(name for row in found["per_session"] for name in row))
+    rows = [tuple(row.get(name) for name in columns) for row in found["per_session"]]
+    text = console.table(f"{found['model']} v{found['version']}", columns, rows) + "\n"
+    return text + "".join(f"{remark}\n" for remark in found["remarks"])
+
+
+def _style_text(console: Console, found: Mapping[str, Any]) -> str:
+    measures = ("warping", "style", "edges")
+    rows = [
+        (
+            *(row[name] for name in ("session", "styles", "method")),
+            *(f"{row[name]:.3f}" for name in measures),
+        )
+        for row in found["per_session"]
+    ]
+    columns = ("session", "styles", "method", *measures)
+    title = f"{found['model']} v{found['version']}, held-out sessions, by the footage's own figure"
+    text = console.table(title, columns, rows, numbers=measures) + "\n"
     return text + "".join(f"{remark}\n" for remark in found["remarks"])
 
 

@@ -39,11 +39,14 @@ class StylePreset:
     crop: int = 128  # px, side of what a step sees
     shift: int = 4  # px, how far the second crop of a pair lies from the first at most
     noise: float = 0.03  # of 1, standard deviation of the second crop's noise at most
-    batch: int = 4  # pairs
-    named_share: float = 0.5  # of the pairs; the others learn a picture's code
+    batch: int = 2  # pairs
+    named_share: float = 0.6  # of the pairs; the others learn a picture's code
     consistency: float = 1.0  # weight of the frame-difference loss
+    slopes: float = 1.0  # weight of the loss of slopes between neighbours: where strokes begin
+    grams: float = 0.3  # weight of the Gram distance to what the teacher paints: what strokes are
+    styles: tuple[str, ...] = tuple(STYLES)  # those that are learned by name
     seed: int = 0
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.01
     warmup_share: float = 0.03  # of the steps, linear; then a cosine to zero
     clip_norm: float = 1.0
@@ -63,15 +66,21 @@ class StylePreset:
                 raise ValueError(f"{field} must be positive, got {getattr(self, field)}")
         if self.crop < 32 or self.crop % 4 or not 0 <= self.shift < self.crop // 4:
             raise ValueError(f"a crop of {self.crop} px shifted by {self.shift}")
-        if not 0 <= self.named_share <= 1 or min(self.consistency, self.noise) < 0:
-            raise ValueError(f"{self.named_share}, {self.consistency}, {self.noise}")
+        weights = self.consistency, self.slopes, self.grams, self.noise
+        if not 0 <= self.named_share <= 1 or min(weights) < 0:
+            raise ValueError(f"{self.named_share}, {weights}")
+        if not self.styles or not set(self.styles) <= set(STYLES):
+            raise ValueError(f"styles are of {', '.join(STYLES)}, got {self.styles}")
 
 
 PRESETS: dict[str, StylePreset] = {
     preset.name: preset
     for preset in (
-        StylePreset("ci", steps=150, windows=96, textures=6, frames=12, batch=2, crop=96),
-        StylePreset("laptop", steps=900),
+        StylePreset(
+            "ci", steps=220, windows=96, textures=6, frames=12, batch=2, crop=96, shift=3,
+            named_share=0.75, learning_rate=3e-3, styles=("pastel", "ink", "comic"),
+        ),
+        StylePreset("laptop", steps=1_100),
         StylePreset(
             "gpu", steps=60_000, windows=4_000, textures=400, frames=2_000, crop=256, batch=16,
             ema=0.999, learning_rate=1e-3, width=64, blocks=5,

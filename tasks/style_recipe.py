@@ -110,7 +110,8 @@ class StyleRecipe:
         codes = training_codes(windows, judges.predict, preset)
         teacher = Teacher(work.settings.assets, preset.crop, preset.crop, threads)
         trained: TrainedStyle | None = None
-        for found in train_style(windows, codes, teacher, preset, threads=threads):
+        learning = train_style(windows, codes, teacher, preset, judges.features, threads=threads)
+        for found in learning:
             if isinstance(found, TrainedStyle):
                 trained = found
             else:

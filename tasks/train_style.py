@@ -3,7 +3,8 @@
 Reads an array of windows, writes nothing: yields `Progress` and, last, `TrainedStyle`. The first
 frame of a pair is to be painted as the teacher does; the second, which lies a few pixels aside and
 is noisier, is to change against the first as the frames themselves do: the teacher's own flicker is
-not learned.
+not learned. Of the first not only pixels are learned, whose median is a blur, but slopes and the
+Gram matrices of a frozen network's features (Johnson et al. 2016, arXiv:1603.08155).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import numpy as np
 import torch
 
 from infra.errors import TrainingDivergedError
+from models.gram import gram_distance, grams
 from models.losses import charbonnier
 from models.precision import autocast, cpu_precision
 from models.style import StyleConfig, StyleNet
-from tasks.style_presets import STYLES
 from tasks.style_textures import KINDS, UNSEEN, texture
 from tasks.train import Progress, learning_rate_factor
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from models.mobilenet import MobileNetPyramid
     from models.precision import Precision
     from tasks.style_presets import StylePreset
 
@@ -85,12 +87,14 @@ def train_style(
     codes: Floats,
     teacher: Painter,
     preset: StylePreset,
+    features: MobileNetPyramid,
     *,
     threads: int = 1,
     precision: Precision | None = None,
 ) -> Iterator[Progress | TrainedStyle]:
     """Learn from windows (N, 2, S, S, 3) uint8, S at least `crop + shift`, and codes (M, 100).
 
+    `features` are frozen: Gram matrices are of them.
     Yields every `report_every` steps and at the end. Sets torch's thread count while it runs.
 
     Raises:
@@ -103,16 +107,22 @@ def train_style(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield from _train(windows, codes, teacher, preset, precision or cpu_precision())
+        features.eval().requires_grad_(requires_grad=False)
+        yield from _train(windows, codes, teacher, preset, features, precision or cpu_precision())
     finally:
         torch.set_num_threads(before)
 
 
 def _train(
-    windows: Pixels, codes: Floats, teacher: Painter, preset: StylePreset, precision: Precision
+    windows: Pixels,
+    codes: Floats,
+    teacher: Painter,
+    preset: StylePreset,
+    features: MobileNetPyramid,
+    precision: Precision,
 ) -> Iterator[Progress | TrainedStyle]:
     random = np.random.default_rng(preset.seed)
-    model = StyleNet(StyleConfig(tuple(STYLES), preset.width, preset.blocks))
+    model = StyleNet(StyleConfig(preset.styles, preset.width, preset.blocks))
     model.init_weights(torch.Generator().manual_seed(preset.seed))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
     optimiser = torch.optim.AdamW(
@@ -136,6 +146,12 @@ def _train(
         ours, after = painted.chunk(2)
         unsteady = batch.flicker(ours, after)
         loss = charbonnier(ours, batch.taught) + preset.consistency * unsteady
+        if preset.slopes > 0:
+            loss = loss + preset.slopes * _slopes_apart(ours, batch.taught)
+        if preset.grams > 0:
+            with torch.no_grad():
+                goal = grams(features, batch.taught)
+            loss = loss + preset.grams * gram_distance(grams(features, ours), goal).mean()
         losses.append(loss.item())
         flicker.append(unsteady.item())
         if not math.isfinite(losses[-1]):
@@ -181,6 +197,14 @@ class _Batch:
         return torch.stack(lost).mean()
 
 
+def _slopes_apart(ours: Tensor, taught: Tensor) -> Tensor:
+    """Charbonnier loss of the differences between neighbours, down and to the right."""
+    return sum(
+        (charbonnier(ours.diff(dim=dim), taught.diff(dim=dim)) for dim in (2, 3)),
+        start=ours.new_zeros(()),
+    )
+
+
 def _overlap(picture: Tensor, down: int, right: int) -> Tensor:
     """Return the part of (C, H, W) that remains when `down` rows and `right` columns are cut.
 
@@ -201,7 +225,7 @@ def _draw(
     size, count = preset.crop, preset.batch
     spare = [side - size for side in windows.shape[2:4]]
     first, second, noisy, taught, styles, shifts = [], [], [], [], [], []
-    for k in range(count):
+    for _ in range(count):
         window = windows[int(random.integers(len(windows)))].astype(np.float32) / 255
         pair = window[:: -1 if random.random() < 0.5 else 1]
         pair = pair[:, :, :: -1 if random.random() < 0.5 else 1]
@@ -216,8 +240,8 @@ def _draw(
         )
         noise = random.uniform(0, preset.noise) * random.normal(size=there.shape)
         style: str | Floats
-        if k < preset.named_share * count:
-            style = list(STYLES)[int(random.integers(len(STYLES)))]
+        if random.random() < preset.named_share:
+            style = preset.styles[int(random.integers(len(preset.styles)))]
             taught.append(teacher.named(here, style))
         else:
             style = _mixed(codes, random)

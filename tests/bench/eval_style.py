@@ -38,7 +38,7 @@ from tasks.pixel_windows import heldout_clips
 from tasks.sources import clip_source
 from tasks.splits import HELDOUT
 from tasks.style_evaluation import KINDS, MEASURES, MODEL, NAMED
-from tasks.style_presets import MODEL_NAME, STYLES
+from tasks.style_presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from tasks.evaluate import HeldOut
@@ -114,8 +114,8 @@ def _draw(path: Path, model: StyleNet, clips: list[HeldOut], judges: Judges) -> 
     for clip in list({clip.session_id: clip for clip in clips}.values())[:2]:
         frame = small_frames(clip.frames[:1])[0].astype(np.float32) / 255
         teacher = judges.teacher(*frame.shape[:2])
-        above = [frame, *(teacher.named(frame, name) for name in STYLES)]
-        below = [frame, *(paint(model, frame, Painted(NAMED, name)) for name in STYLES)]
+        above = [frame, *(teacher.named(frame, name) for name in model.config.names)]
+        below = [frame, *(paint(model, frame, Painted(NAMED, name)) for name in model.config.names)]
         parts.append(np.concatenate([np.concatenate(above, 1), np.concatenate(below, 1)]))
     parts.append(style_picture(model, clips, judges).astype(np.float32) / 255)
     width = max(part.shape[1] for part in parts)

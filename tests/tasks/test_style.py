@@ -17,6 +17,7 @@ from infra.errors import (
     MissingBaselineError,
 )
 from infra.settings import Settings
+from models.mobilenet import MobileNetPyramid
 from tasks.applications.catalogue import application_of
 from tasks.applications.style_maker import painted_size
 from tasks.style_evaluation import BASELINES, KINDS, MODEL, StyleEvaluation, StyleScore
@@ -64,7 +65,7 @@ def test_a_network_learns_what_its_teacher_paints() -> None:
     frames = sliding(20, side=40)
     windows = np.stack([frames[k : k + 2] for k in range(19)])
     codes = np.random.default_rng(0).normal(size=(4, 100)).astype(np.float32)
-    *_, last = train_style(windows, codes, Inverter(), preset)
+    *_, last = train_style(windows, codes, Inverter(), preset, MobileNetPyramid())
     assert isinstance(last, TrainedStyle)
     assert np.mean(last.losses[-10:]) < 0.7 * np.mean(last.losses[:5])
 
@@ -73,7 +74,15 @@ def test_windows_that_are_too_small_are_refused() -> None:
     """The message has the shape."""
     windows = np.zeros((2, 2, 40, 40, 3), np.uint8)
     with pytest.raises(ValueError, match="windows must be"):
-        next(train_style(windows, np.zeros((2, 100), np.float32), Inverter(), PRESETS["ci"]))
+        next(
+            train_style(
+                windows,
+                np.zeros((2, 100), np.float32),
+                Inverter(),
+                PRESETS["ci"],
+                MobileNetPyramid(),
+            )
+        )
 
 
 def test_what_moves_along_is_steady_and_flicker_is_not() -> None:
