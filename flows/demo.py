@@ -12,17 +12,18 @@ from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.demo_search import demo_search
-from flows.demo_steps import chosen_preset, generations, models
+from flows.demo_steps import chosen_preset, generations, models, served_by
 from flows.distill import distill
 from flows.extract import extract
 from flows.generate import generate
 from flows.ingest import ingest
+from flows.label import label
 from flows.promote import promote
 from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.applications.catalogue import application_of
 from tasks.encoder_presets import ENCODERS
-from tasks.sample import sample_archive
+from tasks.sample import sample_archive, sample_labels
 
 
 @flow(name="demo", validate_parameters=False)
@@ -35,18 +36,24 @@ def demo(
     # The demo's own heartbeat speaks for its stages: each one more costs .9 s to end.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         stages = {"ingest": ingest(archive, home), "extract": extract((), home)}
-        serving: set[str | None] = {None}
-        for model, size in models(chosen_preset(preset, synthetic=synthetic)).items():
-            stages[f"distill {model}"] = distill(size, home, model)
+        labels = sample_labels(synthetic=synthetic)
+        if labels is not None:
+            stages["label"] = label(labels, home)
+        size, made = chosen_preset(preset, synthetic=synthetic), {}
+        for model, its_preset in models(size, synthetic=synthetic).items():
+            learned = stages[f"distill {model}"] = distill(its_preset, home, model)
             promoted = stages[f"promote {model}"] = promote(model, home=home)
-            if promoted["champion_after"] is None:
-                continue
-            serving.add(model)
-            if model in ENCODERS:
-                stages["reindex"] = reindex(f"models:/{model}@champion", home)
+            made[model] = served_by(model, learned, promoted)
+            if made[model] and model in ENCODERS:
+                stages["reindex"] = reindex(made[model], home)
         for one in generations(synthetic=synthetic):
-            if application_of(one.application, one.options).model in serving:
+            model = application_of(one.application, one.options).model
+            if model is None or made.get(model):
                 stages[one.stage] = generate(
-                    one.application, one.select, options=one.options, home=home
+                    one.application,
+                    one.select,
+                    made[model] if model else None,
+                    options=one.options,
+                    home=home,
                 )
     return {"archive": archive, "stages": stages, "search": demo_search(settings)}

