@@ -47,13 +47,10 @@ def demo(
             if made[model] and model in ENCODERS:
                 stages["reindex"] = reindex(made[model], home)
         for one in generations(synthetic=synthetic):
-            model = application_of(one.application, one.options).model
-            if model is None or made.get(model):
+            needed = application_of(one.application, one.options).model
+            version = made[needed] if needed else None
+            if version or not needed:
                 stages[one.stage] = generate(
-                    one.application,
-                    one.select,
-                    made[model] if model else None,
-                    options=one.options,
-                    home=home,
+                    one.application, one.select, version, options=one.options, home=home
                 )
     return {"archive": archive, "stages": stages, "search": demo_search(settings)}
