@@ -182,6 +182,7 @@ def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:
 
 def _label(file: str, run: FlowRun) -> dict[str, Any] | None:
     plan = plan_labels.fn(Path(file), run)
+    run.ledger.cached, run.ledger.quarantined = plan.cached, len(plan.refused)
     return None if plan.spans else {}
 
 
