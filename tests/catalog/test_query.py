@@ -154,6 +154,8 @@ def test_counts_tell_rows_and_what_of_them_is_current(catalog: Catalog) -> None:
         "shots": (0, 0),
         "clips": (2, 3),
         "labels": (0, 0),
+        "label_spans": (0, 0),
+        "actions": (0, 0),
         "view_versions": (0, 0),
         "features": (1, 2),
         "codes": (0, 0),
