@@ -57,7 +57,9 @@ def own_server(settings: Settings, port: int) -> Iterator[str]:
         )
     command = ["server", "start", "--host", HOST, "--port", str(port)]
     # Else a server would take its own address for that of another one.
-    with _process(command, log, {"PREFECT_API_URL": None}) as server:
+    with _process(
+        command, log, {"PREFECT_API_URL": None, "PREFECT_HOME": str(log.parent)}
+    ) as server:
         until = time.monotonic() + START_S
         while not answers(url):
             if server.poll() is not None or time.monotonic() > until:
@@ -71,7 +73,9 @@ def worker(settings: Settings, api_url: str, pool: str) -> Iterator[subprocess.P
     """Run a worker for the block that takes up what the server schedules, as processes."""
     log = settings.state / "prefect" / "worker.log"
     command = ["worker", "start", "--pool", pool, "--type", "process", "--name", "stillhouse"]
-    with _process(command, log, {"PREFECT_API_URL": api_url}) as process:
+    with _process(
+        command, log, {"PREFECT_API_URL": api_url, "PREFECT_HOME": str(log.parent)}
+    ) as process:
         yield process
 
 
@@ -80,6 +84,7 @@ def _process(
     arguments: list[str], log: Path, variables: dict[str, str | None]
 ) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "prefect", *arguments]
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink, child_environment(variables):
         # A session of its own: Ctrl-C reaches us alone, and we stop it in order.
         process = subprocess.Popen(  # noqa: S603 - our own words

@@ -50,7 +50,7 @@ def waited(found: Callable[[], Any]) -> Any:  # noqa: ANN401
 def test_a_night_and_a_promotion_are_seen_to_by_the_server(weights: Path, tmp_path: Path) -> None:
     """A nightly run ingests the archive; a promotion that is told sets off what follows one."""
     settings = Settings(home=tmp_path / "home")
-    (settings.root / "state" / "prefect").mkdir(parents=True)
+    settings.root.mkdir()
     (settings.root / "assets").symlink_to(weights)
     write_archive(tmp_path / "archive")
     wishes = Wishes(home=str(settings.root), archives=(str(tmp_path / "archive"),))
