@@ -21,7 +21,11 @@ def distill(
     context: typer.Context,
     preset: Annotated[str, typer.Option(help="ci (a minute), laptop (minutes), gpu.")] = "laptop",
     model: Annotated[
-        str, typer.Option(help="super-resolution, distiller, depth, manifold or student.")
+        str,
+        typer.Option(
+            help="super-resolution (-x4, -references), distiller, depth, manifold, student, "
+            "style, synthesis, action."
+        ),
     ] = "super-resolution",
     teacher: Annotated[
         str | None,
