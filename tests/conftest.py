@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from infra.ray_cluster import cluster
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tasks.synthetic import Truth
+
+# What a property takes by the clock says how busy the machine is, and nothing of the property.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 # Before Prefect, Ray or MLflow are imported by any test.
 Settings(home=Path(tempfile.mkdtemp(prefix="stillhouse-tests-"))).prepare_process()
