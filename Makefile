@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
+# What is measured over a home: the demo's, or EVAL_HOME=FOLDER, with footage of your own.
+EVAL_HOME ?= .stillhouse
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
@@ -69,26 +72,26 @@ eval-views: $(READY) ## how right flow, outlines, joints, tracks and depth are, 
 	@$(BIN)/python tests/bench/eval_depth.py
 
 bench-encode: $(READY) ## encoding in Ray beside the bare loop, over the demo's home
-	@$(BIN)/python tests/bench/bench_encode.py --home .stillhouse
+	@$(BIN)/python tests/bench/bench_encode.py --home $(EVAL_HOME)
 
 ablation: $(READY) ## what the distiller's parts are worth: each rung in equal minutes (about 70)
 	@$(BIN)/python tests/bench/ablation.py
 
 eval-compact: $(READY) ## bytes of one code for all cameras beside codes of each and video encoders
-	@$(BIN)/python tests/bench/eval_compact.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_compact.py --home $(EVAL_HOME)
 
 eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each beside its peers (hours)
-	@$(BIN)/python tests/bench/eval_manifold.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_manifold.py --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_digits.py
-	@$(BIN)/python tests/bench/eval_student.py
-	@$(BIN)/python tests/bench/eval_annealing.py --home .stillhouse
-	@$(BIN)/python tests/bench/eval_coreset.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_student.py --home $(EVAL_HOME)
+	@$(BIN)/python tests/bench/eval_annealing.py --home $(EVAL_HOME) --seeds 0
+	@$(BIN)/python tests/bench/eval_coreset.py --home $(EVAL_HOME)
 
 eval-generation: $(READY) ## new video beside its baselines, session by session (an hour)
-	@$(BIN)/python tests/bench/eval_superresolution.py --home .stillhouse
-	@$(BIN)/python tests/bench/eval_editing.py --assets .stillhouse/assets --home .stillhouse
-	@$(BIN)/python tests/bench/eval_synthesis.py --home .stillhouse
-	@$(BIN)/python tests/bench/eval_style.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_superresolution.py --home $(EVAL_HOME)
+	@$(BIN)/python tests/bench/eval_editing.py --assets $(EVAL_HOME)/assets --home $(EVAL_HOME)
+	@$(BIN)/python tests/bench/eval_synthesis.py --home $(EVAL_HOME)
+	@$(BIN)/python tests/bench/eval_style.py --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_actions.py
 
 bench-generate: $(READY) ## milliseconds a frame, stages beside each other, workers, memory; searching
@@ -99,11 +102,11 @@ bench-page: $(READY) ## the page over a million clips at 20 requests a second
 	@$(BIN)/python tests/bench/bench_page.py
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
-	@$(BIN)/python tests/bench/bench_export.py --home .stillhouse
+	@$(BIN)/python tests/bench/bench_export.py --home $(EVAL_HOME)
 
 eval-robustness: $(READY) ## what damage costs the demo's newest models: the core set (about 10)
-	@$(BIN)/stillhouse --home .stillhouse evaluate --model super-resolution --robustness core
-	@$(BIN)/stillhouse --home .stillhouse evaluate --model distiller --robustness core
+	@$(BIN)/stillhouse --home $(EVAL_HOME) evaluate --model super-resolution --robustness core
+	@$(BIN)/stillhouse --home $(EVAL_HOME) evaluate --model distiller --robustness core
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560

@@ -81,7 +81,7 @@ class CodeEnergy:
         if not isinstance(codec, Codec):
             raise TypeError("the model's codes are real numbers: there is nothing to refine")
         # Codes are refined, not weights, whose derivatives are 15 to 23 % of a gradient step.
-        self.net = net.requires_grad_(False)
+        self.net = net.requires_grad_(requires_grad=False)
         self.target, self.byte_weight = target, byte_weight
         self._codec = codec
         self._shapes = [tuple(part.shape[1:]) for part in symbols]

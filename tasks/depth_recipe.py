@@ -70,7 +70,8 @@ class DepthRecipe:
         from models import weights
         from tasks.depth_scenes import DepthViews
         from tasks.evaluate_depth import depth_picture, evaluate_depth, heldout_views
-        from tasks.train_depth import TrainedDepth, render_training, train_depth
+        from tasks.train_depth import render_training, train_depth
+        from tasks.training import reported
 
         preset: DepthPreset = work.plan.preset
         threads = work.settings.cpus
@@ -80,14 +81,8 @@ class DepthRecipe:
             parts.append(part)
             scenes += len(np.unique(part.scenes))
             yield {"step": scenes}
-        trained: TrainedDepth | None = None
-        for found in train_depth(DepthViews.joined(parts), preset, threads=threads):
-            if isinstance(found, TrainedDepth):
-                trained = found
-            else:
-                yield {"step": preset.scenes + found.step, "loss": found.loss}
-        if trained is None:  # pragma: no cover  the generator's contract
-            raise RuntimeError("training ended without a model")
+        learning = train_depth(DepthViews.joined(parts), preset, threads=threads)
+        trained = yield from reported(learning, before=scenes)
         del parts
         model = trained.model()
         digest = weights.save(Path(work.folder), model)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tasks.distiller_presets import DistillerPreset
-    from tasks.train import Progress
+    from tasks.training import Progress
     from tasks.window_sets import WindowSource
 
 # Attempts besides the first, each from the last checkpoint.

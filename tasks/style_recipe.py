@@ -98,7 +98,8 @@ class StyleRecipe:
         from tasks.evaluate_style import Judges, evaluate_style, style_picture
         from tasks.pixel_windows import training_windows
         from tasks.style_teacher import Teacher
-        from tasks.train_style import TrainedStyle, train_style, training_codes
+        from tasks.train_style import train_style, training_codes
+        from tasks.training import reported
 
         clips: Clips = work.plan.material
         preset: StylePreset = work.plan.preset
@@ -109,15 +110,9 @@ class StyleRecipe:
         judges = Judges(work.settings.assets)
         codes = training_codes(windows, judges.predict, preset)
         teacher = Teacher(work.settings.assets, preset.crop, preset.crop, threads)
-        trained: TrainedStyle | None = None
         learning = train_style(windows, codes, teacher, preset, judges.features, threads=threads)
-        for found in learning:
-            if isinstance(found, TrainedStyle):
-                trained = found
-            else:
-                yield {"step": found.step, "steps": found.steps, "loss": found.loss}
-        if trained is None:  # pragma: no cover  the generator's contract
-            raise RuntimeError("training ended without a model")
+        styled = yield from reported(learning)
+        trained = styled.net
         del windows
         model = trained.model()
         digest = weights.save(Path(work.folder), model)
@@ -130,7 +125,7 @@ class StyleRecipe:
                 "parameters": sum(p.numel() for p in model.parameters()),
                 "train_seconds": trained.seconds,
                 "losses": trained.losses,
-                "curves": {"train.frame_difference": trained.flicker},
+                "curves": {"train.frame_difference": styled.flicker},
             }
         }
 

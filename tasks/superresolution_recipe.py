@@ -73,7 +73,9 @@ class SuperResolutionRecipe:
         judged = heldout_digest(heldout)
         clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)
         fields = repr(dataclasses.astuple(chosen))
-        key = ids.digest("distill", fields, judged, *clips, *source_parts("tasks.train"))
+        key = ids.digest(
+            "distill", fields, judged, *clips, *source_parts("tasks.train_superresolution")
+        )
         counts = {
             "train_clips": len(train),
             "heldout_clips": len(heldout),
@@ -99,7 +101,8 @@ class SuperResolutionRecipe:
         from models import weights
         from tasks.evaluate import evaluate_superresolution, sample_picture
         from tasks.pixel_windows import training_windows
-        from tasks.train import Trained, train_superresolution
+        from tasks.train_superresolution import train_superresolution
+        from tasks.training import reported
 
         clips: Clips = work.plan.material
         preset: TrainPreset = work.plan.preset
@@ -107,14 +110,8 @@ class SuperResolutionRecipe:
         windows = training_windows(
             clips.train, preset.windows, preset.steps_per_window, preset.crop, preset.seed
         )
-        trained: Trained | None = None
-        for found in train_superresolution(windows, preset, threads=work.settings.cpus):
-            if isinstance(found, Trained):
-                trained = found
-            else:
-                yield {"step": found.step, "steps": found.steps, "loss": found.loss}
-        if trained is None:  # pragma: no cover  the generator's contract
-            raise RuntimeError("training ended without a model")
+        learning = train_superresolution(windows, preset, threads=work.settings.cpus)
+        trained = yield from reported(learning)
         del windows
         model = trained.model()
         digest = weights.save(Path(work.folder), model)

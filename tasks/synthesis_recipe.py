@@ -102,7 +102,8 @@ class SynthesisRecipe:
         from tasks.synthesis_material import pieces, rig_pictures
         from tasks.synthesis_picture import synthesis_picture
         from tasks.synthesis_pools import fusion_pool, rate_pool, view_pool
-        from tasks.train_synthesis import TrainedSynthesis, train_synthesis
+        from tasks.train_synthesis import train_synthesis, turns_of
+        from tasks.training import reported
         from tasks.window_baselines import ViewBaselines
 
         footage: Footage = work.plan.material
@@ -118,14 +119,9 @@ class SynthesisRecipe:
         if rigs:
             baselines = ViewBaselines(rigs, PCA_FLOATS)
             pools["view"] = view_pool(rigs, baselines, preset.pictures, rng)
-        trained: TrainedSynthesis | None = None
-        for found in train_synthesis(pools, preset, threads=work.settings.cpus):
-            if isinstance(found, TrainedSynthesis):
-                trained = found
-            else:
-                yield {"step": found.step, "steps": found.steps, "loss": found.loss}
-        if trained is None:  # pragma: no cover  the generator's contract
-            raise RuntimeError("training ended without a model")
+        learning = train_synthesis(pools, preset, threads=work.settings.cpus)
+        trained = yield from reported(learning)
+        turns = turns_of(pools, preset.steps)
         del pools, seen
         model = trained.model()
         digest = weights.save(Path(work.folder), model)
@@ -139,7 +135,7 @@ class SynthesisRecipe:
                 "parameters": sum(p.numel() for p in model.parameters()),
                 "train_seconds": trained.seconds,
                 "losses": trained.losses,
-                "figures": {f"steps.{task}": float(n) for task, n in trained.steps.items()},
+                "figures": {f"steps.{task}": float(n) for task, n in turns.items()},
             }
         }
 

@@ -1,58 +1,38 @@
 """Train the depth network on rendered pictures; a generator of progress.
 
-Reads arrays, writes nothing: yields `Progress` and, last, `TrainedDepth`. Equal pictures, preset,
+Reads arrays, writes nothing: yields `Progress`, returns `Trained`. Equal pictures, preset,
 threads and CPU features give equal weights, bit for bit.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from infra.errors import TrainingDivergedError
 from models.depth import DepthConfig, DepthNet
 from models.depth_losses import depth_loss
 from models.precision import autocast, cpu_precision
 from tasks.depth_scenes import CELLS, SIDE, render_views
-from tasks.train import Progress, learning_rate_factor
+from tasks.picture_training import PictureTraining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from torch import Tensor
 
     from models.precision import Precision
     from tasks.depth_presets import DepthPreset
     from tasks.depth_scenes import DepthViews, Renderer
+    from tasks.picture_training import Trained
+    from tasks.training import Progress
 
 # Colours, exposure and sharpness of rendered pictures are no camera's: they are drawn at random.
 _GREY, _SWAPPED, _BLURRED = 0.1, 0.3, 0.3  # shares of pictures
 _NOISE = 0.04  # of full scale, at the most
 _SCENES_AT_A_TIME = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedDepth:
-    """The averaged weights and how they came about. Picklable, contiguous, on the CPU."""
-
-    state: dict[str, Tensor]
-    config: DepthConfig
-    losses: list[float]  # of every step
-    seconds: float
-    precision: Precision
-    threads: int
-
-    def model(self) -> DepthNet:
-        """Return the network with these weights, ready to use."""
-        model = DepthNet(self.config)
-        model.load_state_dict(self.state)
-        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
 
 
 def render_training(preset: DepthPreset) -> Iterator[DepthViews]:
@@ -78,7 +58,7 @@ def train_depth(
     *,
     threads: int = 1,
     precision: Precision | None = None,
-) -> Iterator[Progress | TrainedDepth]:
+) -> Generator[Progress, None, Trained]:
     """Learn from pictures and their inverse depth.
 
     Yields every `report_every` steps and at the end. Sets torch's thread count while it runs.
@@ -89,73 +69,24 @@ def train_depth(
     """
     if not len(views.rgb):
         raise ValueError("there is no picture to learn from")
-    chosen = precision or cpu_precision()
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield from _train(views, preset, threads, chosen)
-    finally:
-        torch.set_num_threads(threads_before)
-
-
-def _train(
-    views: DepthViews, preset: DepthPreset, threads: int, precision: Precision
-) -> Iterator[Progress | TrainedDepth]:
     rng = np.random.default_rng(preset.seed)
     noise = torch.Generator().manual_seed(preset.seed)
-    model = DepthNet(DepthConfig(preset.channels, preset.blocks, SIDE))
-    model.init_weights(torch.Generator().manual_seed(preset.seed))
-    model = model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=preset.learning_rate,
-        betas=(0.9, 0.95),
-        weight_decay=preset.weight_decay,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, preset.steps, preset.warmup_share)
-    )
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    losses: list[float] = []
-    started = time.monotonic()
-    for step in range(1, preset.steps + 1):
+    net = DepthNet(DepthConfig(preset.channels, preset.blocks, SIDE))
+    training = PictureTraining(net, preset, precision or cpu_precision())
+
+    def loss_of(_: int) -> Tensor:
         rgb, truth = draw_batch(views, preset.batch, rng, noise)
-        with autocast(precision):
-            answer = model(rgb)
-        loss = depth_loss(
+        with autocast(training.precision):
+            answer = training.net(rgb)
+        return depth_loss(
             answer,
             truth,
             gradient=preset.gradient,
             confidence=preset.confidence,
             anchor=preset.anchor,
         )
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise TrainingDivergedError(
-                f"The loss became {losses[-1]} at step {step} of {preset.steps}, learning rate "
-                f"{preset.learning_rate:g}."
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
-        optimiser.step()
-        schedule.step()
-        _average(average, model.state_dict(), min(preset.ema, step / (step + 9)))
-        if step % preset.report_every == 0 or step == preset.steps:
-            recent = losses[-((step - 1) % preset.report_every + 1) :]
-            yield Progress(step, preset.steps, float(np.mean(recent)), time.monotonic() - started)
-    state = {name: value.contiguous() for name, value in average.items()}
-    seconds = time.monotonic() - started
-    yield TrainedDepth(state, model.config, losses, seconds, precision, threads)
 
-
-def _average(average: dict[str, Tensor], now: dict[str, Tensor], keep: float) -> None:
-    """Move the average towards the weights and the norms' statistics of now; counts are copied."""
-    for name, value in now.items():
-        if value.is_floating_point():
-            average[name].lerp_(value, 1 - keep)
-        else:
-            average[name].copy_(value)
+    return (yield from training.run(loss_of, threads))
 
 
 def draw_batch(

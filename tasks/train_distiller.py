@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.distiller_config import DistillerConfig
     from models.precision import Precision
     from tasks.distiller_presets import DistillerPreset
-    from tasks.train import Progress
+    from tasks.training import Progress
     from tasks.window_sets import WindowSource
 
 

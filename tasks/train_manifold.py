@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.linear_codes import PrincipalComponents
 from models.manifold_encoder import ViewEncoder
-from tasks.train import learning_rate_factor
+from tasks.training import learning_rate_factor
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.precision import Precision
     from models.student import StudentConfig
     from tasks.student_presets import StudentPreset
-    from tasks.train import Progress
+    from tasks.training import Progress
     from tasks.window_sets import WindowSource
 
     Windows = Mapping[str, Tensor]

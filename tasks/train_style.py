@@ -1,6 +1,6 @@
 """Train the style network by its teacher, on pairs of frames; a generator of progress.
 
-Reads an array of windows, writes nothing: yields `Progress` and, last, `TrainedStyle`. The first
+Reads an array of windows, writes nothing: yields `Progress`, returns `TrainedStyle`. The first
 frame of a pair is to be painted as the teacher does; the second, which lies a few pixels aside and
 is noisier, is to change against the first as the frames themselves do: the teacher's own flicker is
 not learned. Of the first not only pixels are learned, whose median is a blur, but slopes and the
@@ -9,31 +9,30 @@ Gram matrices of a frozen network's features (Johnson et al. 2016, arXiv:1603.08
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
-from infra.errors import TrainingDivergedError
 from models.gram import gram_distance, grams
 from models.losses import charbonnier
 from models.precision import autocast, cpu_precision
 from models.style import StyleConfig, StyleNet
+from tasks.picture_training import PictureTraining
 from tasks.style_textures import KINDS, UNSEEN, texture
-from tasks.train import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     import numpy.typing as npt
     from torch import Tensor
 
     from models.mobilenet import MobileNetPyramid
     from models.precision import Precision
+    from tasks.picture_training import Trained
     from tasks.style_presets import StylePreset
+    from tasks.training import Progress
 
     Floats = npt.NDArray[np.float32]
     Pixels = npt.NDArray[np.uint8]
@@ -55,19 +54,10 @@ class Painter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainedStyle:
-    """The averaged weights and how they came about. Picklable, contiguous, on the CPU."""
+    """What was trained, and of the loss of every step the part that is the frame difference."""
 
-    state: dict[str, Tensor]
-    config: StyleConfig
-    losses: list[float]  # of every step
-    flicker: list[float]  # its part that is the frame-difference loss
-    seconds: float
-
-    def model(self) -> StyleNet:
-        """Return the network with these weights, ready to use."""
-        model = StyleNet(self.config)
-        model.load_state_dict(self.state)
-        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
+    net: Trained
+    flicker: list[float]
 
 
 def training_codes(
@@ -91,7 +81,7 @@ def train_style(
     *,
     threads: int = 1,
     precision: Precision | None = None,
-) -> Iterator[Progress | TrainedStyle]:
+) -> Generator[Progress, None, TrainedStyle]:
     """Learn from windows (N, 2, S, S, 3) uint8, S at least `crop + shift`, and codes (M, 100).
 
     `features` are frozen: Gram matrices are of them.
@@ -104,47 +94,20 @@ def train_style(
     side = preset.crop + preset.shift
     if windows.ndim != 5 or windows.shape[1] < 2 or min(windows.shape[2:4]) < side:
         raise ValueError(f"windows must be (N, 2, >= {side}, >= {side}, 3), got {windows.shape}")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        features.eval().requires_grad_(requires_grad=False)
-        yield from _train(windows, codes, teacher, preset, features, precision or cpu_precision())
-    finally:
-        torch.set_num_threads(before)
-
-
-def _train(
-    windows: Pixels,
-    codes: Floats,
-    teacher: Painter,
-    preset: StylePreset,
-    features: MobileNetPyramid,
-    precision: Precision,
-) -> Iterator[Progress | TrainedStyle]:
     random = np.random.default_rng(preset.seed)
-    model = StyleNet(StyleConfig(preset.styles, preset.width, preset.blocks))
-    model.init_weights(torch.Generator().manual_seed(preset.seed))
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=preset.learning_rate,
-        betas=(0.9, 0.95),
-        weight_decay=preset.weight_decay,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, preset.steps, preset.warmup_share)
-    )
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    losses: list[float] = []
+    net = StyleNet(StyleConfig(preset.styles, preset.width, preset.blocks))
+    training = PictureTraining(net, preset, precision or cpu_precision())
+    features.eval().requires_grad_(requires_grad=False)
     flicker: list[float] = []
-    started = time.monotonic()
-    for step in range(1, preset.steps + 1):
+
+    def loss_of(_: int) -> Tensor:
         batch = _draw(windows, codes, teacher, preset, random)
-        code = torch.stack([_code(model, style) for style in batch.styles])
-        with autocast(precision):
-            painted = model(torch.cat([batch.first, batch.second]), torch.cat([code, code]))
+        code = torch.stack([_code(training.net, style) for style in batch.styles])
+        with autocast(training.precision):
+            painted = training.net(torch.cat([batch.first, batch.second]), torch.cat([code, code]))
         ours, after = painted.chunk(2)
         unsteady = batch.flicker(ours, after)
+        flicker.append(unsteady.item())
         loss = charbonnier(ours, batch.taught) + preset.consistency * unsteady
         if preset.slopes > 0:
             loss = loss + preset.slopes * _slopes_apart(ours, batch.taught)
@@ -152,27 +115,10 @@ def _train(
             with torch.no_grad():
                 goal = grams(features, batch.taught)
             loss = loss + preset.grams * gram_distance(grams(features, ours), goal).mean()
-        losses.append(loss.item())
-        flicker.append(unsteady.item())
-        if not math.isfinite(losses[-1]):
-            raise TrainingDivergedError(
-                f"The loss became {losses[-1]} at step {step} of {preset.steps}, learning rate "
-                f"{preset.learning_rate:g}."
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
-        optimiser.step()
-        schedule.step()
-        # Early on the average must forget its random start: 1/10 new at step 1, 1/100 by step 90.
-        keep = min(preset.ema, step / (step + 9))
-        for name, value in model.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
-        if step % preset.report_every == 0 or step == preset.steps:
-            recent = losses[-((step - 1) % preset.report_every + 1) :]
-            yield Progress(step, preset.steps, float(np.mean(recent)), time.monotonic() - started)
-    state = {name: value.contiguous() for name, value in average.items()}
-    yield TrainedStyle(state, model.config, losses, flicker, time.monotonic() - started)
+        return loss
+
+    trained = yield from training.run(loss_of, threads)
+    return TrainedStyle(trained, flicker)
 
 
 @dataclass(frozen=True, slots=True)

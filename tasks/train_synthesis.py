@@ -1,36 +1,35 @@
 """Train the networks of synthesis on pools of examples; a generator of progress.
 
-Reads pools, writes nothing: yields `Progress` and, last, `TrainedSynthesis`. Equal pools, preset,
+Reads pools, writes nothing: yields `Progress`, returns `Trained`. Equal pools, preset,
 threads and CPU features give equal weights, bit for bit.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import dataclass
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from infra.errors import TrainingDivergedError
 from models.losses import charbonnier
 from models.precision import autocast, cpu_precision
 from models.synthesis import Synthesis, SynthesisConfig, error_db
 from tasks.fusing import with_plain
+from tasks.picture_training import PictureTraining
 from tasks.rate_conversion import Sources
-from tasks.train import Progress, learning_rate_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from torch import Tensor
 
     from models.precision import Precision
     from models.synthesis import Fused
+    from tasks.picture_training import Trained
     from tasks.synthesis_pools import Example
     from tasks.synthesis_presets import SynthesisPreset
+    from tasks.training import Progress
 
 # Share of patches in which one source shows nothing of a box, and says so.
 HOLES = 0.3
@@ -39,32 +38,13 @@ PERFECT = 0.1
 LEAST_SOURCES, MOST_SOURCES = 2, 4
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedSynthesis:
-    """The averaged weights and how they came about; `steps` says how many each task had."""
-
-    state: dict[str, Tensor]
-    config: SynthesisConfig
-    losses: list[float]
-    steps: dict[str, int]
-    seconds: float
-    precision: Precision
-    threads: int
-
-    def model(self) -> Synthesis:
-        """Return the networks with these weights, ready to use."""
-        model = Synthesis(self.config)
-        model.load_state_dict(self.state)
-        return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # absent from torch's stub
-
-
 def train_synthesis(
     pools: Mapping[str, Sequence[Example]],
     preset: SynthesisPreset,
     *,
     threads: int = 1,
     precision: Precision | None = None,
-) -> Iterator[Progress | TrainedSynthesis]:
+) -> Generator[Progress, None, Trained]:
     """Learn each task from its pool, in turns; a task without examples stays untrained.
 
     Sets torch's thread count while it runs.
@@ -73,69 +53,38 @@ def train_synthesis(
         ValueError: no task has an example.
         TrainingDivergedError: if the loss stops being a number.
     """
+    tasks = _learnable(pools)
+    rng = np.random.default_rng(preset.seed)
+    net = Synthesis(SynthesisConfig(preset.width, preset.blocks))
+    training = PictureTraining(net, preset, precision or cpu_precision())
+
+    def loss_of(step: int) -> Tensor:
+        task = _turn(tasks, step)
+        truth, sources, trust = draw(pools[task], preset, rng)
+        with autocast(training.precision):
+            fused = training.net(sources, trust, task)
+        return synthesis_loss(fused, sources, trust, truth, preset.estimate)
+
+    return (yield from training.run(loss_of, threads))
+
+
+def turns_of(pools: Mapping[str, Sequence[Example]], steps: int) -> dict[str, int]:
+    """Return how many of so many steps each task has."""
+    return dict(Counter(_turn(_learnable(pools), step) for step in range(1, steps + 1)))
+
+
+def _learnable(pools: Mapping[str, Sequence[Example]]) -> list[str]:
     tasks = [name for name, pool in pools.items() if pool]
     if not tasks:
         raise ValueError("synthesis has nothing to learn from")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield from _train(pools, tasks, preset, threads, precision or cpu_precision())
-    finally:
-        torch.set_num_threads(before)
+    return tasks
 
 
-def _train(
-    pools: Mapping[str, Sequence[Example]],
-    tasks: Sequence[str],
-    preset: SynthesisPreset,
-    threads: int,
-    precision: Precision,
-) -> Iterator[Progress | TrainedSynthesis]:
-    rng = np.random.default_rng(preset.seed)
-    model = Synthesis(SynthesisConfig(preset.width, preset.blocks))
-    model.init_weights(torch.Generator().manual_seed(preset.seed))
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stub
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=preset.learning_rate,
-        betas=(0.9, 0.95),
-        weight_decay=preset.weight_decay,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_factor(step, preset.steps, preset.warmup_share)
-    )
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    losses: list[float] = []
-    taken = dict.fromkeys(tasks, 0)
-    started = time.monotonic()
-    for step in range(1, preset.steps + 1):
-        # Damage is of many kinds: every second step is of fusion.
-        task = tasks[0] if step % 2 or len(tasks) == 1 else tasks[1 + step // 2 % (len(tasks) - 1)]
-        taken[task] += 1
-        truth, sources, trust = draw(pools[task], preset, rng)
-        with autocast(precision):
-            fused = model(sources, trust, task)
-        loss = synthesis_loss(fused, sources, trust, truth, preset.estimate)
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise TrainingDivergedError(
-                f"The loss became {losses[-1]} at step {step} of {preset.steps}, learning rate "
-                f"{preset.learning_rate:g}."
-            )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
-        optimiser.step()
-        schedule.step()
-        keep = min(preset.ema, step / (step + 9))
-        for name, value in model.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
-        if step % preset.report_every == 0 or step == preset.steps:
-            recent = losses[-((step - 1) % preset.report_every + 1) :]
-            yield Progress(step, preset.steps, float(np.mean(recent)), time.monotonic() - started)
-    state = {name: value.contiguous() for name, value in average.items()}
-    seconds = time.monotonic() - started
-    yield TrainedSynthesis(state, model.config, losses, taken, seconds, precision, threads)
+def _turn(tasks: Sequence[str], step: int) -> str:
+    """Return whose turn a step is: damage is of many kinds, so every second one is of fusion."""
+    if step % 2 or len(tasks) == 1:
+        return tasks[0]
+    return tasks[1 + step // 2 % (len(tasks) - 1)]
 
 
 def synthesis_loss(

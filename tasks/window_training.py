@@ -18,7 +18,7 @@ import torch
 from infra.errors import TrainingDivergedError
 from infra.heap import give_back
 from tasks.checkpoints import Standing, load_chance, load_checkpoint, save_checkpoint
-from tasks.train import Progress, learning_rate_factor
+from tasks.training import Progress, Schedule, learning_rate_factor
 from tasks.window_stream import WindowStream
 
 if TYPE_CHECKING:
@@ -36,40 +36,8 @@ KEPT_BYTES = 1 << 29
 TIDY_EVERY = 2
 
 
-class Schedule(Protocol):
-    """What the loop asks of a preset."""
-
-    @property
-    def steps(self) -> int:
-        """Steps of the optimiser."""
-
-    @property
-    def seed(self) -> int:
-        """What every random number follows from."""
-
-    @property
-    def learning_rate(self) -> float:
-        """The highest."""
-
-    @property
-    def weight_decay(self) -> float:
-        """AdamW's."""
-
-    @property
-    def warmup_share(self) -> float:
-        """Of the steps, linear; then a cosine to zero."""
-
-    @property
-    def clip_norm(self) -> float:
-        """Of all gradients together."""
-
-    @property
-    def ema(self) -> float:
-        """How much of the averaged weights, which ship, a step keeps."""
-
-    @property
-    def report_every(self) -> int:
-        """Steps between reports."""
+class Checkpointed(Schedule, Protocol):
+    """What this loop asks of a preset."""
 
     @property
     def checkpoint_every_s(self) -> float:
@@ -97,7 +65,7 @@ class WindowTraining(ABC):
         self,
         net: nn.Module,
         head: nn.Module,
-        schedule: Schedule,
+        schedule: Checkpointed,
         precision: Precision,
         group: Alone,
     ) -> None:

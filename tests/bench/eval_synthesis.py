@@ -36,7 +36,8 @@ from tasks.synthesis_picture import synthesis_picture
 from tasks.synthesis_pools import fusion_pool, rate_pool, view_pool
 from tasks.synthesis_presets import PRESETS, preset_named
 from tasks.synthesis_recipe import FRAMES, PCA_FLOATS, RIG_CLIPS, TRAIN_CLIPS
-from tasks.train_synthesis import TrainedSynthesis, train_synthesis
+from tasks.train_synthesis import train_synthesis, turns_of
+from tasks.training import finished
 from tasks.view_sources import onto
 from tasks.window_baselines import ViewBaselines
 
@@ -117,11 +118,10 @@ def _trained(
         "rate": rate_pool(seen, chosen.pictures, rng),
         "view": view_pool(rigs, baselines, chosen.pictures, rng),
     }
-    for step in train_synthesis(pools, chosen):
-        if isinstance(step, TrainedSynthesis):
-            print(f"trained {step.steps} steps in {step.seconds:.0f} s")
-            return step.model()
-    raise SystemExit("nothing was trained")
+    trained = finished(train_synthesis(pools, chosen))
+    print(f"trained {turns_of(pools, chosen.steps)} steps in {trained.seconds:.0f} s")
+    model: Synthesis = trained.model()
+    return model
 
 
 def _with_other_cameras(

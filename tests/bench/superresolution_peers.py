@@ -15,7 +15,8 @@ from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
 from tasks.pixel_windows import training_windows
 from tasks.presets import preset_named, variant
-from tasks.train import Trained, train_superresolution
+from tasks.train_superresolution import train_superresolution
+from tasks.training import finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from tasks.judging import Sized
     from tasks.presets import TrainPreset
-    from tasks.train import Network
+    from tasks.train_superresolution import Network
 
 OURS, MULTI = "ours", "multi-source"
 WARM, TIMED = 4, 16  # steps before, and while, the cost of one is measured
@@ -53,8 +54,7 @@ def networks(
         step = _cost(windows, probe, model)
         asked = replace(asked, steps=max(WARM, round(seconds / step)))
         started = time.process_time()
-        *_, trained = train_superresolution(windows, asked, model=model)
-        assert isinstance(trained, Trained)
+        trained = finished(train_superresolution(windows, asked, model=model))
         spent = time.process_time() - started
         found[name] = trained.model()
         count = sum(p.numel() for p in found[name].parameters())
@@ -82,6 +82,6 @@ def _cost(windows: npt.NDArray[np.uint8], preset: TrainPreset, model: Network) -
     """CPU seconds a step."""
     started = 0.0
     for found in train_superresolution(windows, preset, model=model):
-        if not isinstance(found, Trained) and found.step == WARM:
+        if found.step == WARM:
             started = time.process_time()
     return (time.process_time() - started) / TIMED

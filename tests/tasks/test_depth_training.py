@@ -26,10 +26,13 @@ from tasks.evaluate_depth import evaluate_depth
 from tasks.recipe import DistillPlan, Work
 from tasks.recipes import recipe_named
 from tasks.rendering import _engine
-from tasks.train_depth import TrainedDepth, draw_batch, render_training, train_depth
+from tasks.train_depth import draw_batch, render_training, train_depth
+from tasks.training import finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tasks.picture_training import Trained
 
 TINY = DepthPreset("tiny", steps=8, world_scenes=2, engine_scenes=0, views=2, batch=4)
 TINY = dataclasses.replace(TINY, channels=(16, 16, 16, 16), report_every=5)
@@ -50,10 +53,8 @@ def views() -> DepthViews:
     return DepthViews.joined(render_training(TINY))
 
 
-def trained(views: DepthViews, preset: DepthPreset = TINY) -> TrainedDepth:
-    *_, last = train_depth(views, preset, threads=1)
-    assert isinstance(last, TrainedDepth)
-    return last
+def trained(views: DepthViews, preset: DepthPreset = TINY) -> Trained:
+    return finished(train_depth(views, preset, threads=1))
 
 
 def test_equal_seeds_give_equal_weights(views: DepthViews) -> None:

@@ -27,7 +27,8 @@ from tasks.style_recipe import StyleRecipe
 from tasks.style_scores import Motion, edge_ssim
 from tasks.style_textures import KINDS as TEXTURES
 from tasks.style_textures import texture
-from tasks.train_style import TrainedStyle, train_style
+from tasks.train_style import train_style
+from tasks.training import finished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +66,9 @@ def test_a_network_learns_what_its_teacher_paints() -> None:
     frames = sliding(20, side=40)
     windows = np.stack([frames[k : k + 2] for k in range(19)])
     codes = np.random.default_rng(0).normal(size=(4, 100)).astype(np.float32)
-    *_, last = train_style(windows, codes, Inverter(), preset, MobileNetPyramid())
-    assert isinstance(last, TrainedStyle)
-    assert np.mean(last.losses[-10:]) < 0.7 * np.mean(last.losses[:5])
+    last = finished(train_style(windows, codes, Inverter(), preset, MobileNetPyramid()))
+    assert np.mean(last.net.losses[-10:]) < 0.7 * np.mean(last.net.losses[:5])
+    assert len(last.flicker) == preset.steps
 
 
 def test_windows_that_are_too_small_are_refused() -> None:

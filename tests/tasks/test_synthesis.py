@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,7 +24,11 @@ from tasks.synthesis_material import Piece
 from tasks.synthesis_picture import synthesis_picture
 from tasks.synthesis_pools import Example, fusion_pool, rate_pool
 from tasks.synthesis_presets import PRESETS, SynthesisPreset, preset_named
-from tasks.train_synthesis import TrainedSynthesis, train_synthesis
+from tasks.train_synthesis import train_synthesis, turns_of
+from tasks.training import finished
+
+if TYPE_CHECKING:
+    from tasks.picture_training import Trained
 
 Pixels = npt.NDArray[np.uint8]
 STEP_PX = 2.2
@@ -139,24 +144,35 @@ def piece(frames: Pixels, name: str = "a") -> Piece:
     return Piece(name, f"session {name}", f"clip {name}", "cam0", frames)
 
 
-def trained(pan: Pixels, preset: SynthesisPreset) -> TrainedSynthesis:
+def trained(pan: Pixels, preset: SynthesisPreset) -> Trained:
     rng = np.random.default_rng(preset.seed)
     pools = {
         "fuse": fusion_pool([piece(pan)], preset.pictures, preset.copies, rng),
         "rate": rate_pool([piece(pan)], preset.pictures, rng),
         "view": [],
     }
-    *_, last = train_synthesis(pools, preset)
-    assert isinstance(last, TrainedSynthesis)
-    return last
+    return finished(train_synthesis(pools, preset))
 
 
 def test_training_repeats_to_the_last_bit(pan: Pixels) -> None:
     """Equal seeds, equal weights; a task without examples is left as it was drawn."""
     one, other = trained(pan, TINY), trained(pan, TINY)
     assert all((one.state[name] == other.state[name]).all() for name in one.state)
-    assert one.steps == {"fuse": 6, "rate": 6}
     assert not one.state["networks.view.detail.weight"].any()
+
+
+def test_tasks_take_turns() -> None:
+    """Every second step is of fusion; what has no example has no turn."""
+    one = [
+        Example(
+            np.zeros((2, 2, 3), np.uint8),
+            np.zeros((1, 2, 2, 3), np.uint8),
+            np.ones((1, 2, 2), np.float32),
+            loose=True,
+        )
+    ]
+    assert turns_of({"fuse": one, "rate": one, "view": []}, 12) == {"fuse": 6, "rate": 6}
+    assert turns_of({"fuse": one, "rate": one, "view": one}, 8) == {"fuse": 4, "rate": 2, "view": 2}
 
 
 @pytest.mark.long
@@ -170,8 +186,7 @@ def test_training_learns_to_take_noise_away() -> None:
         copies = noisy.clip(0, 255).round().astype(np.uint8)
         pool.append(Example(truth, copies, np.ones(copies.shape[:3], np.float32), loose=True))
     preset = dataclasses.replace(TINY, steps=400, width=32, patch=32, learning_rate=3e-3)
-    *_, last = train_synthesis({"fuse": pool[1:]}, preset)
-    assert isinstance(last, TrainedSynthesis)
+    last = finished(train_synthesis({"fuse": pool[1:]}, preset))
     held = pool[0]
     made = Fuser(last.model()).fuse(Sources(held.sources, held.trust), "fuse").unguarded
     assert psnr(made, held.truth) > psnr(PLAIN["mean"](held.sources, held.trust), held.truth) + 1

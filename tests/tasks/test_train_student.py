@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from conftest import Road
 
     from models.distiller import Distiller
-    from tasks.train import Progress
+    from tasks.training import Progress
 
 SHORT = dataclasses.replace(
     PRESETS["ci"], steps=6, batch=4, cameras=3, report_every=1, checkpoint_every_s=0.0

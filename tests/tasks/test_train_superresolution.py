@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,12 @@ from models.metrics import luma, quantise
 from models.resample import downsample, upsample
 from tasks.degradations import bd, bi, codec, degrade_randomly, to_bytes, to_tensor
 from tasks.presets import PRESETS, TrainPreset, preset_named
-from tasks.train import Progress, Trained, draw_batch, train_superresolution
+from tasks.train_superresolution import draw_batch, train_superresolution
+from tasks.training import finished
+
+if TYPE_CHECKING:
+    from tasks.picture_training import Trained
+    from tasks.training import Progress
 
 TINY = TrainPreset(
     "tiny", steps=12, windows=6, steps_per_window=4, crop=40, batch=2, frames=3, patch=24
@@ -46,10 +52,9 @@ def moving_shapes(
 
 
 def run(windows: npt.NDArray[np.uint8], preset: TrainPreset) -> tuple[list[Progress], Trained]:
-    *reports, last = train_superresolution(windows, preset, threads=1)
-    assert isinstance(last, Trained)
-    assert all(isinstance(report, Progress) for report in reports)
-    return reports, last  # type: ignore[return-value]  # asserted above
+    reports: list[Progress] = []
+    trained = finished(train_superresolution(windows, preset, threads=1), reports.append)
+    return reports, trained
 
 
 def test_training_beats_bicubic_on_windows_it_never_saw() -> None:
@@ -97,7 +102,7 @@ def test_the_callers_threads_come_back() -> None:
     training = train_superresolution(moving_shapes(6, 2, steps=4, side=40), TINY, threads=2)
     next(training)
     assert torch.get_num_threads() == 2
-    training.close()  # type: ignore[attr-defined]  # it is a generator
+    training.close()
     assert torch.get_num_threads() == before
 
 
