@@ -16,13 +16,12 @@ import numpy as np
 from catalog import ids
 from catalog.query import rows
 from infra import registry
-from infra.ray_cluster import connect, stream
 from tasks.action_judgement import ActionJudgement
 from tasks.action_material import ActionMaterial, action_material
 from tasks.action_presets import MODEL_NAME, ActionPreset, action_preset_named
 from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.encode_plan import coding_by
-from tasks.judging import recorded_evaluation
+from tasks.judging import judge_versions
 from tasks.recipe import DistillPlan, Gate
 from tasks.robustness_gates import unmeasured
 from tasks.trials import served_trial
@@ -86,6 +85,7 @@ class ActionRecipe:
         from models import weights
         from models.action import ActionConfig, ActionHead
         from tasks.evaluate_action import judge_action
+        from tasks.served_network import load_network
         from tasks.train_action import chosen_kind, fit_head
 
         torch.set_num_threads(1)
@@ -104,8 +104,8 @@ class ActionRecipe:
         head = fit_head(x[train], labels[train], config, preset, losses)
         yield {"step": preset.steps}
         digest = weights.save(Path(work.folder), head)
-        loaded = weights.load(Path(work.folder), digest=digest)
-        assert isinstance(loaded, ActionHead)  # noqa: S101  for the type checker
+        # As it will be served: from its files.
+        loaded = load_network(work.folder, ActionHead)
         judgement = judge_action(loaded, x, found.windows, preset, peers)
         yield {
             "result": {
@@ -134,15 +134,14 @@ class ActionRecipe:
         material = _with_folder(action_material(run.catalog.snapshot(), preset), run)
         judged = _judged_digest(material.found)
 
-        def evaluation(version: ModelVersion) -> ActionJudgement:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            (text,) = stream(_judge, _Judgement(str(folder), material, preset), run.settings)
-            return self.read(text)
-
-        return [evaluation(version) for version in versions]
+        return judge_versions(
+            versions,
+            run,
+            judged,
+            self.read,
+            _judge,
+            lambda _, folder: _Judgement(str(folder), material, preset),
+        )
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer equal codes alike."""
@@ -189,12 +188,11 @@ class _Judgement:
 
 def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a head; runs in a Ray task."""
-    from models import weights
     from models.action import ActionHead
     from tasks.evaluate_action import judge_action
+    from tasks.served_network import load_network
 
-    head = weights.load(Path(work.folder))
-    assert isinstance(head, ActionHead)  # noqa: S101  its recipe registered it
+    head = load_network(work.folder, ActionHead)
     x, _, _, peers = _numbers(work.material, work.preset)
     yield judge_action(head, x, work.material.found.windows, work.preset, peers).to_json()
 

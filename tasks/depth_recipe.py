@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
-from infra.errors import ModelInvalidError, RendererMissingError
-from infra.ray_cluster import connect, stream
+from infra.errors import RendererMissingError
 from tasks.depth_evaluation import DepthEvaluation
 from tasks.depth_presets import MODEL_NAME, DepthPreset, depth_preset_named
-from tasks.judging import recorded_evaluation
+from tasks.judging import judge_versions
 from tasks.recipe import DistillPlan, Gate
 from tasks.trials import served_trial
 from tasks.views.version import source_parts
@@ -111,16 +109,14 @@ class DepthRecipe:
         renderers = renderers_here()
         judged = heldout_digest(renderers)
 
-        def evaluation(version: ModelVersion) -> DepthEvaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            work = _Judgement(str(folder), renderers, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
-
-        return [evaluation(version) for version in versions]
+        return judge_versions(
+            versions,
+            run,
+            judged,
+            self.read,
+            _judge,
+            lambda _, folder: _Judgement(str(folder), renderers, run.settings.cpus),
+        )
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer equal pictures alike."""
@@ -163,15 +159,10 @@ def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
     from models.depth import DepthNet
     from tasks.evaluate_depth import evaluate_depth, heldout_views
+    from tasks.served_network import load_network
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, DepthNet):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a depth network.",
-            command="stillhouse show models",
-        )
+    model = load_network(work.folder, DepthNet)
     yield evaluate_depth(model, heldout_views(work.renderers)).to_json()

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
-from infra.ray_cluster import connect, stream
 from tasks.distiller_evaluation import DistillerEvaluation
 from tasks.distiller_gates import distiller_gates
 from tasks.distiller_material import (
@@ -25,7 +23,7 @@ from tasks.distiller_material import (
     trial_windows,
 )
 from tasks.distiller_presets import MODEL_NAME, DistillerPreset, distiller_preset_named
-from tasks.judging import recorded_evaluation
+from tasks.judging import judge_versions
 from tasks.recipe import DistillPlan
 from tasks.splits import TRAIN
 from tasks.trials import answer_trial
@@ -144,17 +142,11 @@ class DistillerRecipe:
         shape = distiller_preset_named(versions[0].tags["preset"])
         judged = material.heldout_digest(shape)
 
-        def evaluation(version: ModelVersion) -> DistillerEvaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
+        def work(version: ModelVersion, folder: Path) -> _Judgement:
             own = distiller_preset_named(version.tags["preset"])
-            work = _Judgement(version.uri, str(folder), material, shape, own, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
+            return _Judgement(version.uri, str(folder), material, shape, own, run.settings.cpus)
 
-        return [evaluation(version) for version in versions]
+        return judge_versions(versions, run, judged, self.read, _judge, work)
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Encode a window of each of some held-out sessions alike, in the model's arithmetic."""

@@ -8,23 +8,30 @@ one was not, it is measured again.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from catalog import ids
 from catalog.query import rows
 from infra import registry
 from infra.errors import CatalogEmptyError
+from infra.ray_cluster import connect, stream
 from tasks.recipe import EVALUATION_FILE
 from tasks.sources import ClipSource, clip_source
 from tasks.splits import HELDOUT, TRAIN, require_split
 from tasks.views.version import source_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
     from catalog.snapshot import Snapshot
     from infra.registry import ModelVersion
     from infra.settings import Settings
     from tasks.evaluate import HeldOut
     from tasks.run_record import FlowRun
+
+Evaluation = TypeVar("Evaluation")
+Work = TypeVar("Work")
 
 # A clip of one camera with the width and height of its recording as displayed.
 Sized = tuple[ClipSource, int, int]
@@ -77,3 +84,38 @@ def judged_clips(heldout: tuple[Sized, ...]) -> list[HeldOut]:
 def recorded_evaluation(settings: Settings, version: ModelVersion) -> str:
     """Return what was measured when a version was made, as JSON."""
     return json.dumps(registry.read_artifact_json(settings, version.run_id, EVALUATION_FILE))
+
+
+def judge_versions(
+    versions: Sequence[ModelVersion],
+    run: FlowRun,
+    judged: str,
+    read: Callable[[str], Evaluation],
+    judge: Callable[[Work], Iterator[str]],
+    work: Callable[[ModelVersion, Path], Work],
+) -> list[Evaluation]:
+    """Return the evaluation of each version on the held-out material that `judged` names.
+
+    What is on record for that is read. For the others a Ray task calls `judge` with the `work` of a
+    version and the folder of its files; it yields an evaluation as JSON.
+    """
+
+    def evaluation(version: ModelVersion) -> Evaluation:
+        if version.tags.get("heldout_digest") == judged:
+            return read(recorded_evaluation(run.settings, version))
+        asked = work(version, registry.download(run.settings, version))
+        connect(run.settings)
+        (text,) = stream(judge, asked, run.settings)
+        return read(text)
+
+    return [evaluation(version) for version in versions]
+
+
+def clip_counts(train: Sequence[ClipSource], heldout: Sequence[ClipSource]) -> dict[str, int]:
+    """Return how many clips and sessions there are on either side, as parameters of a run."""
+    return {
+        "train_clips": len(train),
+        "heldout_clips": len(heldout),
+        "train_sessions": len({clip.session_id for clip in train}),
+        "heldout_sessions": len({clip.session_id for clip in heldout}),
+    }

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
-from infra.ray_cluster import connect, stream
 from tasks.distiller_evaluation import DistillerEvaluation
 from tasks.distiller_gates import baseline_gates, budget_gates, champion_gates
 from tasks.distiller_material import (
@@ -24,7 +22,7 @@ from tasks.distiller_material import (
     judged_sets,
     trial_windows,
 )
-from tasks.judging import recorded_evaluation
+from tasks.judging import judge_versions
 from tasks.manifold_presets import MODEL_NAME, ManifoldPreset, manifold_preset_named
 from tasks.recipe import DistillPlan
 from tasks.splits import TRAIN
@@ -141,16 +139,10 @@ class ManifoldRecipe:
         shape = manifold_preset_named(versions[0].tags["preset"])
         judged = heldout_digest(material, shape)
 
-        def evaluation(version: ModelVersion) -> DistillerEvaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            work = _Judgement(version.uri, str(folder), material, shape, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
+        def work(version: ModelVersion, folder: Path) -> _Judgement:
+            return _Judgement(version.uri, str(folder), material, shape, run.settings.cpus)
 
-        return [evaluation(version) for version in versions]
+        return judge_versions(versions, run, judged, self.read, _judge, work)
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Encode a window of each of some held-out sessions alike."""

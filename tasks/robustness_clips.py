@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import ModelInvalidError
-from models import weights
 from models.metrics import crop_border, luma, psnr, quantise
 from models.precision import cpu_precision
 from models.superresolution import SuperResolution
@@ -24,6 +21,7 @@ from tasks.damage.timing import held
 from tasks.degradations import bi, to_tensor
 from tasks.pixel_windows import heldout_clips
 from tasks.robustness_cells import Scores, rows_of
+from tasks.served_network import load_network
 from tasks.window_score import MODEL
 
 if TYPE_CHECKING:
@@ -60,13 +58,7 @@ class PictureCells:
         import torch
 
         torch.set_num_threads(1)
-        model = weights.load(Path(work.folder))
-        if not isinstance(model, SuperResolution):
-            raise ModelInvalidError(
-                f"{work.folder} holds a {type(model).__name__}, not a super-resolution model.",
-                command="stillhouse show models",
-            )
-        self._model = model.eval()
+        self._model = load_network(work.folder, SuperResolution)
         self._precision = cpu_precision()
         self._clips = list(heldout_clips(work.heldout, FRAMES, work.clips_per_session))
         self._names = {clip.session_id: clip.session_name for clip in self._clips}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.errors import ModelInvalidError
 from tasks.distiller_material import judged_sets
 from tasks.splits import TRAIN
 
@@ -39,19 +38,14 @@ def judge_again(work: Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
     from models.precision import precision_of
     from models.student import Student
     from tasks.code_model import load_distiller
     from tasks.evaluate_student import evaluate_student
+    from tasks.served_network import load_network
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, Student):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a student.",
-            command="stillhouse show models",
-        )
+    model = load_network(work.folder, Student)
     source, teacher = work.material.windows.source, work.material.teacher
     sets = judged_sets(source, work.shape)
     evaluation = evaluate_student(

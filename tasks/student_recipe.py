@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
 from infra.errors import ModelInvalidError
-from infra.ray_cluster import connect, stream
 from tasks.distiller_material import distiller_material, judged_sets, trial_windows
-from tasks.judging import recorded_evaluation
+from tasks.judging import judge_versions, recorded_evaluation
 from tasks.recipe import DistillPlan
 from tasks.splits import TRAIN
 from tasks.student_evaluation import StudentEvaluation
@@ -191,10 +189,7 @@ class StudentRecipe:
         shape = student_preset_named(versions[0].tags["preset"])
         judged = heldout_digest(windows, shape)
 
-        def evaluation(version: ModelVersion) -> StudentEvaluation:
-            recorded = self.read(recorded_evaluation(run.settings, version))
-            if version.tags.get("heldout_digest") == judged:
-                return recorded
+        def work(version: ModelVersion, folder: Path) -> Judgement:
             found = teacher_version(run.settings, version.tags[TEACHER_TAG])
             teacher = teacher_of(run.settings, found)
             if teacher.digest != version.tags[TEACHER_DIGEST_TAG]:
@@ -202,16 +197,13 @@ class StudentRecipe:
                     f"{teacher.uri} is no longer the teacher of {version.uri}.",
                     command="stillhouse distill --model student",
                 )
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
             own = student_preset_named(version.tags["preset"])
+            recorded = self.read(recorded_evaluation(run.settings, version))
             seconds = recorded.cost["train_cpu_seconds"]
             material = StudentMaterial(windows, teacher)
-            work = Judgement(str(folder), material, shape, own, seconds, run.settings.cpus)
-            (text,) = stream(judge_again, work, run.settings)
-            return self.read(text)
+            return Judgement(str(folder), material, shape, own, seconds, run.settings.cpus)
 
-        return [evaluation(version) for version in versions]
+        return judge_versions(versions, run, judged, self.read, judge_again, work)
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer a window of each of some held-out sessions alike."""

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
 from infra.assets import member_path, pinned_digest
-from infra.errors import ModelInvalidError
-from infra.ray_cluster import connect, stream
-from tasks.judging import Sized, clips_by_split, recorded_evaluation
+from tasks.judging import Sized, clip_counts, clips_by_split, judge_versions
 from tasks.recipe import DistillPlan, Gate
 from tasks.style_evaluation import EMA, SOURCE, TEACHER, StyleEvaluation
 from tasks.style_presets import MODEL_NAME, StylePreset, style_preset_named
@@ -68,22 +65,17 @@ class StyleRecipe:
             member_path(run.settings.assets, asset, file)
         train, heldout = clips_by_split(run)
         judged = heldout_digest(heldout)
+        sides = ([clip for clip, _, _ in side] for side in (train, heldout))
         clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)
         fields = repr(dataclasses.astuple(chosen))
         key = ids.digest(
             "distill-style", fields, judged, *clips, *source_parts("tasks.train_style")
         )
-        counts = {
-            "train_clips": len(train),
-            "heldout_clips": len(heldout),
-            "train_sessions": len({clip.session_id for clip, _, _ in train}),
-            "heldout_sessions": len({clip.session_id for clip, _, _ in heldout}),
-        }
         return DistillPlan(
             self.name,
             chosen,
             Clips(train, heldout),
-            dataclasses.asdict(chosen) | counts,
+            dataclasses.asdict(chosen) | clip_counts(*sides),
             chosen.steps,
             key,
             judged,
@@ -141,17 +133,16 @@ class StyleRecipe:
         """Judge on the held-out clips of now; what is on record for those is not done again."""
         _, heldout = clips_by_split(run)
         judged = heldout_digest(heldout)
-
-        def evaluation(version: ModelVersion) -> StyleEvaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            work = _Judgement(str(folder), heldout, str(run.settings.assets), run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
-
-        return [evaluation(version) for version in versions]
+        return judge_versions(
+            versions,
+            run,
+            judged,
+            self.read,
+            _judge,
+            lambda _, folder: _Judgement(
+                str(folder), heldout, str(run.settings.assets), run.settings.cpus
+            ),
+        )
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer equal pictures alike."""
@@ -205,16 +196,11 @@ def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
     from models.style import StyleNet
     from tasks.evaluate_style import Judges, evaluate_style
+    from tasks.served_network import load_network
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, StyleNet):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a style network.",
-            command="stillhouse show models",
-        )
+    model = load_network(work.folder, StyleNet)
     judged = judged_clips(work.heldout)
     yield evaluate_style(model, judged, Judges(Path(work.assets))).to_json()

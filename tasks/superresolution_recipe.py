@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from catalog import ids
-from infra import registry
-from infra.errors import ModelInvalidError
-from infra.ray_cluster import connect, stream
 from tasks.evaluation import Evaluation
-from tasks.judging import Sized, clips_by_split, heldout_digest, judged_clips, recorded_evaluation
+from tasks.judging import (
+    Sized,
+    clip_counts,
+    clips_by_split,
+    heldout_digest,
+    judge_versions,
+    judged_clips,
+)
 from tasks.presets import TrainPreset, model_name, preset_named, variant
 from tasks.recipe import DistillPlan, Gate
 from tasks.trials import served_trial
@@ -71,18 +75,13 @@ class SuperResolutionRecipe:
         chosen = variant(preset_named(preset), self.scale, reference=self.reference)
         train, heldout = clips_by_split(run)
         judged = heldout_digest(heldout)
+        sides = ([clip for clip, _, _ in side] for side in (train, heldout))
         clips = sorted(f"{clip.clip_id}/{clip.camera_id}" for clip, _, _ in train)
         fields = repr(dataclasses.astuple(chosen))
         key = ids.digest(
             "distill", fields, judged, *clips, *source_parts("tasks.train_superresolution")
         )
-        counts = {
-            "train_clips": len(train),
-            "heldout_clips": len(heldout),
-            "train_sessions": len({clip.session_id for clip, _, _ in train}),
-            "heldout_sessions": len({clip.session_id for clip, _, _ in heldout}),
-        }
-        parameters = dataclasses.asdict(chosen) | counts
+        parameters = dataclasses.asdict(chosen) | clip_counts(*sides)
         return DistillPlan(
             self.name,
             chosen,
@@ -140,17 +139,14 @@ class SuperResolutionRecipe:
         """Judge on the held-out clips of now; what is on record for those is not done again."""
         _, heldout = clips_by_split(run)
         judged = heldout_digest(heldout)
-
-        def evaluation(version: ModelVersion) -> Evaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            work = _Judgement(str(folder), heldout, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
-
-        return [evaluation(version) for version in versions]
+        return judge_versions(
+            versions,
+            run,
+            judged,
+            self.read,
+            _judge,
+            lambda _, folder: _Judgement(str(folder), heldout, run.settings.cpus),
+        )
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer equal pictures alike."""
@@ -186,15 +182,10 @@ def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
     from models.superresolution import SuperResolution
     from tasks.evaluate import evaluate_superresolution
+    from tasks.served_network import load_network
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, SuperResolution):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a super-resolution model.",
-            command="stillhouse show models",
-        )
+    model = load_network(work.folder, SuperResolution)
     yield evaluate_superresolution(model, judged_clips(work.heldout)).to_json()

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from catalog import ids
-from infra import registry
-from infra.errors import ModelInvalidError
-from infra.ray_cluster import connect, stream
 from tasks.clip_index import indexed
-from tasks.judging import clips_by_split, recorded_evaluation
+from tasks.judging import clip_counts, clips_by_split, judge_versions
 from tasks.recipe import DistillPlan, Gate
 from tasks.splits import HELDOUT, TRAIN
 from tasks.synthesis_evaluation import BASELINES, ORACLE, SynthesisEvaluation
@@ -77,17 +74,11 @@ class SynthesisRecipe:
         parts = (*source_parts("tasks.train_synthesis"), *source_parts("tasks.synthesis_pools"))
         fields = repr(dataclasses.astuple(chosen))
         sessions = {clip.session_id for clip in footage.train}
-        counts = {
-            "train_clips": len(footage.train),
-            "heldout_clips": len(footage.heldout),
-            "train_sessions": len(sessions),
-            "heldout_sessions": len({clip.session_id for clip in footage.heldout}),
-        }
         return DistillPlan(
             self.name,
             chosen,
             footage,
-            dataclasses.asdict(chosen) | counts,
+            dataclasses.asdict(chosen) | clip_counts(footage.train, footage.heldout),
             chosen.steps,
             ids.digest("distill", fields, judged, *clips, *parts),
             judged,
@@ -152,16 +143,14 @@ class SynthesisRecipe:
         footage = _footage(run)
         judged = heldout_digest(footage.heldout)
 
-        def evaluation(version: ModelVersion) -> SynthesisEvaluation:
-            if version.tags.get("heldout_digest") == judged:
-                return self.read(recorded_evaluation(run.settings, version))
-            folder = registry.download(run.settings, version)
-            connect(run.settings)
-            work = _Judgement(str(folder), footage, run.settings.cpus)
-            (text,) = stream(_judge, work, run.settings)
-            return self.read(text)
-
-        return [evaluation(version) for version in versions]
+        return judge_versions(
+            versions,
+            run,
+            judged,
+            self.read,
+            _judge,
+            lambda _, folder: _Judgement(str(folder), footage, run.settings.cpus),
+        )
 
     def trials(self, version: ModelVersion, run: FlowRun) -> tuple[Gate, ...]:
         """Answer equal pictures alike."""
@@ -251,16 +240,11 @@ def _judge(work: _Judgement) -> Iterator[str]:
     """Judge a model; runs in a Ray task with every core to itself."""
     import torch
 
-    from models import weights
     from models.synthesis import Synthesis
+    from tasks.served_network import load_network
     from tasks.synthesis_material import pieces
 
     torch.set_num_threads(work.threads)
-    model = weights.load(Path(work.folder))
-    if not isinstance(model, Synthesis):
-        raise ModelInvalidError(
-            f"{work.folder} holds a {type(model).__name__}, not a synthesis model.",
-            command="stillhouse show models",
-        )
+    model = load_network(work.folder, Synthesis)
     judged = pieces(work.footage.heldout, FRAMES, JUDGED_CLIPS)
     yield _evaluated(model, work.footage, judged).to_json()

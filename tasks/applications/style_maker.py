@@ -5,7 +5,6 @@ Memory does not grow with the clip: frames stream through the network into the e
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,13 @@ import numpy as np
 import torch
 
 from infra.errors import MediaError, ModelInvalidError
-from models import weights
 from models.precision import autocast, cpu_precision
 from models.style import StyleNet
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Scale, frames
 from tasks.requests import Made
+from tasks.served_network import load_network
 from tasks.style_scores import Motion, edge_ssim, unit
 
 if TYPE_CHECKING:
@@ -42,12 +41,7 @@ class StyleMaker(Maker):
     """Holds a loaded network; `make` makes one video."""
 
     def __init__(self, model_folder: str, asked: Stylise) -> None:
-        model = weights.load(Path(model_folder))
-        if not isinstance(model, StyleNet):
-            raise ModelInvalidError(
-                f"{type(model).__name__} is not a style network.", command="stillhouse show models"
-            )
-        self._model, self._asked = model, asked
+        self._model, self._asked = load_network(model_folder, StyleNet), asked
         self._precision = cpu_precision()
 
     def make(self, request: Request) -> Made:

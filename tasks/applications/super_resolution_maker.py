@@ -10,14 +10,12 @@ from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from infra.errors import MediaError, ModelInvalidError
-from models import weights
 from models.metrics import luma, psnr, quantise
 from models.precision import cpu_precision
 from models.resample import downsample, upsample
@@ -28,6 +26,7 @@ from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Sampled, Scale, frames
 from tasks.other_cameras import OtherCameras, read_in_time
 from tasks.requests import Made
+from tasks.served_network import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +66,7 @@ class SuperResolutionMaker(Maker):
     """Holds a loaded network; `make` makes one video."""
 
     def __init__(self, model_folder: str, asked: SuperResolve) -> None:
-        model = weights.load(Path(model_folder))
-        if not isinstance(model, SuperResolution):
-            raise ModelInvalidError(
-                f"{type(model).__name__} is not a super-resolution model.",
-                command="stillhouse show models",
-            )
+        model = load_network(model_folder, SuperResolution)
         is_, wanted = model.config, (asked.scale, asked.references)
         if (is_.scale, is_.reference) != wanted:
             raise ModelInvalidError(

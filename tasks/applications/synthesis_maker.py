@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from infra.errors import MediaError, ModelInvalidError
-from models import weights
+from infra.errors import MediaError
 from models.synthesis import Synthesis
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
@@ -27,6 +25,7 @@ from tasks.fusion_sources import aligned, damage_of, damaged, late
 from tasks.missing_camera import MissingCamera
 from tasks.rate_conversion import Sources, plain_between, rate_sources
 from tasks.requests import Made
+from tasks.served_network import load_network
 from tasks.synthesis_material import reduced, shown_at
 from tasks.view_sources import onto
 
@@ -174,12 +173,7 @@ class SynthesisMaker(Maker):
 
 
 def _networks(folder: str) -> Synthesis:
-    model = weights.load(Path(folder))
-    if not isinstance(model, Synthesis):
-        raise ModelInvalidError(
-            f"{type(model).__name__} is not a synthesis model.", command="stillhouse show models"
-        )
-    return model
+    return load_network(folder, Synthesis)
 
 
 def _as_is(video: _Video, picture: Pixels, t_ns: int) -> None:

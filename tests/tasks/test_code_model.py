@@ -62,7 +62,7 @@ def test_a_model_of_another_kind_makes_no_codes(tmp_path: Path) -> None:
     weights.save(tmp_path, DepthNet(DepthConfig(channels=(16, 16, 16, 16), blocks=1)))
     with pytest.raises(ModelInvalidError, match="DepthNet, which makes no codes"):
         load_encoder(tmp_path, URI)
-    with pytest.raises(ModelInvalidError, match="DepthNet, and no distiller"):
+    with pytest.raises(ModelInvalidError, match="is a DepthNet, not a Distiller"):
         load_distiller(tmp_path, URI)
 
 
