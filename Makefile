@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-# What is measured over a home: the demo's, or EVAL_HOME=FOLDER, with footage of your own.
+# What is measured over a home: the demo's, or one with more footage and a distiller of its own.
 EVAL_HOME ?= .stillhouse
+EVAL_DISTILLER ?= models:/distiller@champion
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
@@ -84,7 +85,7 @@ eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each be
 	@$(BIN)/python tests/bench/eval_manifold.py --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_digits.py
 	@$(BIN)/python tests/bench/eval_student.py --home $(EVAL_HOME)
-	@$(BIN)/python tests/bench/eval_annealing.py --home $(EVAL_HOME) --seeds 0
+	@$(BIN)/python tests/bench/eval_annealing.py --home $(EVAL_HOME) --model $(EVAL_DISTILLER) --seeds 0
 	@$(BIN)/python tests/bench/eval_coreset.py --home $(EVAL_HOME)
 
 eval-generation: $(READY) ## new video beside its baselines, session by session (an hour)
