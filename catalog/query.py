@@ -41,6 +41,7 @@ VIEWS = (
     "clip_sources",
     "clip_givens",
     "current_codes",
+    "current_label_spans",
 )
 # Nothing is fetched, and a Python variable that bears a table's name is never read in its place.
 CONFIGURATION: Configuration = {

@@ -27,6 +27,9 @@ def label(
             "and if wanted camera, start_s, end_s (seconds on the session's clock)."
         ),
     ],
+    withdraw: Annotated[
+        bool, typer.Option(help="What the file says was wrong: it no longer holds.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +37,7 @@ def label(
 
     What cannot be used is refused row by row, with its reason. Then: distill --model action.
 
-    Example: stillhouse label actions.csv --dry-run
+    Examples: stillhouse label actions.csv --dry-run; stillhouse label wrong.csv --withdraw
     """
     console: Console = context.obj
     settings = console.settings(runs=True)
@@ -42,9 +45,10 @@ def label(
         from tasks.labelling import plan_labels
         from tasks.run_record import FlowRun
 
-        plan = plan_labels.fn(file, FlowRun("label", settings)).summary()
+        run = FlowRun("label", settings)
+        plan = plan_labels.fn(file, run, withdraw=withdraw).summary()
         show_plan(console, "label", {**plan, "dry_run": True}, as_json=as_json)
         return
     from flows.label import label as flow
 
-    finish(console, "label", flow(str(file), console.home), as_json=as_json)
+    finish(console, "label", flow(str(file), console.home, withdraw=withdraw), as_json=as_json)

@@ -13,10 +13,10 @@ from tasks.run_record import flow_record
 
 
 @flow(name="label", validate_parameters=False)
-def label(file: str, home: str | None = None) -> dict[str, Any]:
-    """Commit what a label file says; what is known is cached. Safe to run again."""
+def label(file: str, home: str | None = None, *, withdraw: bool = False) -> dict[str, Any]:
+    """Commit what a label file says, or that it no longer holds. Safe to run again."""
     settings = load_settings(home)
-    with flow_record("label", settings, {"file": file}) as run:
-        plan = plan_labels(Path(file), run)
+    with flow_record("label", settings, {"file": file, "withdraw": withdraw}) as run:
+        plan = plan_labels(Path(file), run, withdraw=withdraw)
         commit_labels(plan, run)
     return dict(run.report)

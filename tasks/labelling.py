@@ -2,6 +2,7 @@
 
 Reads the file as kept in home; writes rows of `label_spans` and `quarantine`. Spans are stored on
 each recording's own clock, so that they hold when a session is formed or its clocks found anew.
+What was said can be withdrawn by the same file, and said again: each is a row more.
 """
 
 from __future__ import annotations
@@ -32,16 +33,21 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 Spanned = tuple[str, str, int | None, int | None]  # recording, label, start_ns, end_ns
+# A span that is withdrawn may lie so far from how it is named: clocks may have been found anew.
+NEAR_NS = SECOND_NS
 STAGE = "label"
 
 
 @dataclass
 class LabelPlan:
-    """What a file asks for: spans that are new, rows that are known, rows that are refused."""
+    """What a file asks for: spans that are new, rows that are known, rows that are refused.
+
+    `spans` come each with its turn (see `LABEL_SPANS`).
+    """
 
     kept: KeptInput
     named: str
-    spans: list[Spanned] = field(default_factory=list)
+    spans: list[tuple[Spanned, int]] = field(default_factory=list)
     fresh: int = 0
     cached: int = 0
     refused: list[BadRow] = field(default_factory=list)
@@ -57,13 +63,13 @@ class LabelPlan:
             "cached": self.cached,
             "would_refuse": len(self.refused),
             "reasons": ", ".join(f"{name} {n}" for name, n in sorted(reasons.items())),
-            "labels": len({label for _, label, _, _ in self.spans}),
+            "labels": len({span[1] for span, _ in self.spans}),
         }
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def plan_labels(path: Path, run: FlowRun) -> LabelPlan:
-    """Read a label file and find what each row names.
+def plan_labels(path: Path, run: FlowRun, *, withdraw: bool = False) -> LabelPlan:
+    """Read a label file and find what each row names; with `withdraw` it is no longer to hold.
 
     Raises:
         InputFileError, LabelFileError: the file cannot be used.
@@ -76,11 +82,13 @@ def plan_labels(path: Path, run: FlowRun) -> LabelPlan:
     plan = LabelPlan(kept, str(path))
     for row in found:
         told = row if isinstance(row, BadRow) else targets.spans(row)
+        if not isinstance(told, BadRow):
+            told = (targets.said if withdraw else targets.unsaid)(row.line, told)
         if isinstance(told, BadRow):
             plan.refused.append(told)
             continue
-        new = [span for span in told if targets.remember(span)]
-        plan.spans += new
+        new = [span for span in told if targets.holds(span) == withdraw]
+        plan.spans += [(span, targets.turn(span)) for span in new]
         plan.fresh += bool(new)
         plan.cached += not new
     run.ledger.inputs = len(found)
@@ -111,7 +119,8 @@ def commit_labels(plan: LabelPlan, run: FlowRun) -> None:
     names = ("recording_id", "label", "start_ns", "end_ns")
     stamp = {"source": source, "flow_run_id": run.flow_run_id}
     run.catalog.commit(
-        LABEL_SPANS, [dict(zip(names, span, strict=True)) | stamp for span in plan.spans]
+        LABEL_SPANS,
+        [dict(zip(names, span, strict=True)) | {"turn": turn} | stamp for span, turn in plan.spans],
     )
     run.ledger.done, run.ledger.cached = plan.fresh, plan.cached
     run.ledger.quarantined = len(plan.refused)
@@ -138,19 +147,22 @@ class _Targets:
         self._clips = {row["clip_id"]: row for row in named}
         held = [row["recording_id"] for row in every]
         known = rows(snapshot, "known_label_spans", {"recording_ids": held})
-        self._said: dict[str, set[tuple[str, int | None, int | None]]] = defaultdict(set)
+        self._turns: dict[str, dict[Spanned, int]] = defaultdict(dict)
         for row in known:
-            self.remember((row["recording_id"], row["label"], row["start_ns"], row["end_ns"]))
+            span = (row["recording_id"], row["label"], row["start_ns"], row["end_ns"])
+            self._turns[span[0]][span] = row["turn"]
 
-    def remember(self, span: Spanned) -> bool:
-        """Take a span as said; whether it is new."""
-        recording, *rest = span
-        said = self._said[recording]
-        before = len(said)
-        said.add((rest[0], rest[1], rest[2]))  # type: ignore[arg-type]  # label, start, end
-        return len(said) > before
+    def holds(self, span: Spanned) -> bool:
+        """Whether a span was said and not withdrawn."""
+        return self._turns[span[0]].get(span, 1) % 2 == 0
 
-    def spans(self, row: LabelRow) -> list[Spanned] | BadRow:  # noqa: PLR0911  a reason each
+    def turn(self, span: Spanned) -> int:
+        """Say a span, or withdraw it if it holds; return which turn that is."""
+        turns = self._turns[span[0]]
+        turns[span] = turns.get(span, -1) + 1
+        return turns[span]
+
+    def spans(self, row: LabelRow) -> list[Spanned] | BadRow:
         """Return the spans a row means, on the clock of each recording; or why it means none."""
         start_ns, end_ns, place, kind = row.start_ns, row.end_ns, row.place, row.kind
         if kind == "clip":
@@ -174,13 +186,20 @@ class _Targets:
         spans = [
             span for one in chosen if (span := _on_own_clock(one, row.label, start_ns, end_ns))
         ]
-        if not spans:
-            return BadRow(row.line, "span_outside", "no recording shows any of it")
-        for recording, label, start, end in spans:
-            for other, since, until in self._said[recording]:
-                if other != label and _overlap((start, end), (since, until)):
-                    detail = f"{label!r} where {other!r} was said"
-                    return BadRow(row.line, "label_contradicts", detail[:200])
+        return spans or BadRow(row.line, "span_outside", "no recording shows any of it")
+
+    def said(self, line: int, spans: list[Spanned]) -> list[Spanned] | BadRow:
+        """Return what was said, or withdrawn, about where these spans are."""
+        found = [one for span in spans for one in self._turns[span[0]] if _same(one, span)]
+        return found or BadRow(line, "label_unsaid", f"nobody said {spans[0][1][:80]!r} of it")
+
+    def unsaid(self, line: int, spans: list[Spanned]) -> list[Spanned] | BadRow:
+        """Return the spans, if none contradicts what holds."""
+        for span in spans:
+            for other in self._turns[span[0]]:
+                if other[1] != span[1] and self.holds(other) and _overlap(span[2:], other[2:]):
+                    detail = f"{span[1]!r} where {other[1]!r} was said"
+                    return BadRow(line, "label_contradicts", detail[:200])
         return spans
 
 
@@ -194,6 +213,14 @@ def _on_own_clock(
     if (start or 0) >= (row["duration_ns"] if end is None else end):
         return None
     return row["recording_id"], label, start, end
+
+
+def _same(said: Spanned, named: Spanned) -> bool:
+    """Whether a span that was said, or withdrawn, is the one named."""
+    return said[1] == named[1] and all(
+        (one is None) == (other is None) and abs((one or 0) - (other or 0)) <= NEAR_NS
+        for one, other in zip(said[2:], named[2:], strict=True)
+    )
 
 
 def _overlap(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> bool:

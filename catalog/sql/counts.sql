@@ -26,7 +26,10 @@ with
         union all
         select 'labels', count(*) filter (recording_id in (from places)), count(*) from labels
         union all
-        select 'label_spans', count(*) filter (recording_id in (from places)), count(*)
+        select
+            'label_spans',
+            (select count(*) from current_label_spans where recording_id in (from places)),
+            count(*)
         from label_spans
         union all
         select 'actions', count(*) filter (clip_id in (from usable)), count(*) from actions

@@ -6,5 +6,5 @@ select
     c.recording_id in (select recording_id from labels) as worded
 from session_cameras as c
 join current_sessions as s using (session_id)
-join label_spans as l using (recording_id)
+join current_label_spans as l using (recording_id)
 order by c.session_id, c.camera_id, l.start_ns, l.label
