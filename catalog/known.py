@@ -11,6 +11,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from catalog.remote import reach
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,6 +49,7 @@ def _stored_rows(table: Table, batch: pa.Table, stored: Sequence[str]) -> npt.ND
         semi join read_parquet($files, union_by_name=true, hive_partitioning=false) as stored
         on {same}"""  # noqa: S608 - the names are those of our own schema
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        reach(connection, stored[0])
         connection.register("batch", batch)
         found = connection.sql(query, params={"files": list(stored)}).to_arrow_table()
     return np.asarray(found["position"].to_numpy(), dtype=np.int64)

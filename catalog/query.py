@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
+from catalog.remote import reach
 from catalog.schemas.registry import TABLES
 from catalog.table import describe
 
@@ -68,6 +69,7 @@ def connect(
     if memory_bytes is not None:
         limits["memory_limit"] = f"{memory_bytes}B"
     connection = duckdb.connect(":memory:", config=CONFIGURATION | limits)
+    reach(connection, snapshot.catalog_uri)
     for table in TABLES.values():
         connection.execute(f'create view "{table.name}" as {_table_sql(table, files[table.name])}')
     for name in VIEWS:
