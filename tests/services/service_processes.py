@@ -63,7 +63,7 @@ def wait_for(answers: Callable[[], bool], what: str, patience_s: float = PATIENC
 def is_healthy(url: str) -> bool:
     """Whether a GET of an address is answered with 200."""
     try:
-        with urlopen(url, timeout=5) as answer:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310  our own address
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -156,9 +156,10 @@ def postgres(folder: Path) -> Iterator[tuple[Service, int]]:
     for path in (data, secret):
         if user:
             os.chown(path, user, user)
+    command = [str(postgres_program("initdb")), "-D", str(data / "data"), "-U", USER]
+    command += ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"]
     made = subprocess.run(
-        [str(postgres_program("initdb")), "-D", str(data / "data"), "-U", USER]
-        + ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"],
+        command,
         user=user,
         group=user,
         extra_groups=None if user is None else [],
@@ -219,9 +220,8 @@ def prefect_server(folder: Path, database: int, secret: str) -> tuple[Service, s
     }
     url = f"http://{HOST}:{port}/api"
     log, health = folder / "prefect.log", f"{url}/health"
-    return Service(
-        [*command, "--port", str(port)], variables, log, lambda: is_healthy(health)
-    ), url
+    command += ["--port", str(port)]
+    return Service(command, variables, log, lambda: is_healthy(health)), url
 
 
 def mlflow_server(
@@ -248,9 +248,8 @@ def mlflow_server(
     }
     url = f"http://{HOST}:{port}"
     log, health = folder / "mlflow.log", f"{url}/health"
-    return Service(
-        [*command, "--app-name", "basic-auth"], variables, log, lambda: is_healthy(health)
-    ), url
+    command += ["--app-name", "basic-auth"]
+    return Service(command, variables, log, lambda: is_healthy(health)), url
 
 
 def ray_node(
@@ -265,14 +264,8 @@ def ray_node(
     here = ["--head", f"--temp-dir={folder}/ray", "--include-dashboard=false", f"--port={port}"]
     command += [f"--address={head}"] if head else here
 
-    def answers() -> bool:
-        try:
-            socket.create_connection((HOST, int(address.rsplit(":", 1)[1])), 2).close()
-        except OSError:
-            return False
-        return True
-
-    return Service(command, variables, folder / f"ray{number}.log", answers), address
+    log = folder / f"ray{number}.log"
+    return Service(command, variables, log, lambda: b"runtime started" in log.read_bytes()), address
 
 
 class ObjectStore:
