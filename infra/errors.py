@@ -239,5 +239,12 @@ class TableMismatchError(StillhouseError):
     """Rows, or a stored table, do not fit the declared schema: please report it as a defect."""
 
 
+class CatalogOutdatedError(TableMismatchError):
+    """Another version made the catalog and it cannot be brought forward: ingest into a new one.
+
+    Models, assets and generated videos stay: only STILLHOUSE_CATALOG_URI changes.
+    """
+
+
 class ComputeUnavailableError(StillhouseError):
     """Ray cannot be reached or its workers do not live: check STILLHOUSE_RAY_ADDRESS, memory."""
