@@ -15,6 +15,7 @@ import duckdb
 from catalog.remote import reach
 from catalog.schemas.registry import TABLES
 from catalog.table import describe
+from infra.storage import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +87,7 @@ def run(
     snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None, *, threads: int = 1
 ) -> pa.Table:
     """Return what one of our own queries gives; `$name` in it is `parameters["name"]`."""
-    with connect(snapshot, threads=threads) as connection:
+    with store_errors(snapshot.catalog_uri), connect(snapshot, threads=threads) as connection:
         return ask(connection, sql, parameters)
 
 

@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 from catalog.datafile import table_uri
 from infra.errors import CatalogOutdatedError
-from infra.storage import disk_errors
+from infra.storage import disk_errors, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,10 +36,11 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 def open_log(catalog_uri: str, table: Table, version: int | None = None) -> DeltaTable | None:
     """Return a table's log at a version, the latest by default; None where there is no table."""
-    try:
-        return DeltaTable(table_uri(catalog_uri, table), version=version)
-    except TableNotFoundError:
-        return None
+    with store_errors(catalog_uri):
+        try:
+            return DeltaTable(table_uri(catalog_uri, table), version=version)
+        except TableNotFoundError:
+            return None
 
 
 def log_paths(log: DeltaTable | None, partitions: Sequence[dict[str, str]] = ()) -> list[str]:
@@ -215,7 +216,7 @@ def _evolve(catalog_uri: str, table: Table, log: DeltaTable) -> None:
 @contextmanager
 def _storage_errors(catalog_uri: str) -> Iterator[None]:
     """Give delta-rs's errors the number that the operating system gave them."""
-    with disk_errors(catalog_uri):
+    with store_errors(catalog_uri), disk_errors(catalog_uri):
         try:
             yield
         except (OSError, DeltaError) as error:

@@ -203,6 +203,10 @@ class DiskFullError(StillhouseError):
     """The disk is full: free space, run the same command again; nothing half written counts."""
 
 
+class StoreUnavailableError(StillhouseError):
+    """The object store of the catalog fails: once it answers, run the same command again."""
+
+
 class HomeNotWritableError(StillhouseError):
     """The home folder cannot be written: set STILLHOUSE_HOME to one that can."""
 

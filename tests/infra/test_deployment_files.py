@@ -1,4 +1,4 @@
-"""The files that a team deploys by name only what is there: commands, variables, secrets, limits."""
+"""What a team deploys by names only what is there: commands, variables, secrets, limits."""
 
 from __future__ import annotations
 
@@ -181,7 +181,9 @@ def test_secrets_are_in_no_file(tmp_path: Path) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in made.values())
     text = (INFRA / "compose.yaml").read_text("utf-8")
     assert set(re.findall(r"\$\{(\w+):\?", text)) == made.keys()
-    for name, value in re.findall(r"^\s+(\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*): (.+)$", text, re.MULTILINE):
+    for name, value in re.findall(
+        r"^\s+(\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*): (.+)$", text, re.MULTILINE
+    ):
         assert re.search(r"\$\{\w+:\?", value), name
     wanted = set()
     for one in CONTAINERS:
