@@ -82,7 +82,7 @@ class Team:
 
 def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for a command that does what it is told, and return the object it prints."""
-    out, said = process.communicate(timeout=240)
+    out, said = process.communicate(timeout=600)
     assert process.returncode in {DONE, DONE_WITH_QUARANTINE}, (out + said)[-4000:]
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     return found

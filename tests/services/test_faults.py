@@ -60,7 +60,7 @@ def postgres_restarts(team: Team) -> None:
     team.postgres.start()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 @pytest.mark.parametrize("restarts", [prefect_restarts, postgres_restarts])
 def test_a_run_goes_on_when_its_server_comes_back(
     team: Team, truth: Truth, home: Path, restarts: Callable[[Team], None]
@@ -76,7 +76,7 @@ def test_a_run_goes_on_when_its_server_comes_back(
     assert team.done(home, "show", "models") is not None
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_a_store_that_goes_away_stops_the_run_and_the_next_one_ends_it(
     team: Team, truth: Truth, home: Path
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_store_that_goes_away_stops_the_run_and_the_next_one_ends_it(
         at_work(team, home, "recordings")
         team.store.stop()
         try:
-            out, said = process.communicate(timeout=180)
+            out, said = process.communicate(timeout=400)
         finally:
             team.store.start()
     assert process.returncode == 1, (out + said)[-3000:]
@@ -95,7 +95,7 @@ def test_a_store_that_goes_away_stops_the_run_and_the_next_one_ends_it(
     require_whole(team.settings(home), truth)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_two_runs_of_one_flow_at_once_store_nothing_twice(
     team: Team, truth: Truth, home: Path
 ) -> None:
@@ -126,7 +126,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_a_disk_that_fills_up_stops_the_run_and_costs_nothing(
     weights: Path, tmp_path: Path, small_disk: Callable[[str], Path]
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_costs_nothing(
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         whole = [*COMMAND, "--home", str(home), *arguments]
         return subprocess.run(
-            whole, cwd=ROOT, env=given, capture_output=True, text=True, timeout=180, check=False
+            whole, cwd=ROOT, env=given, capture_output=True, text=True, timeout=400, check=False
         )
 
     assert command("ingest", str(truth.folder)).returncode == DONE_WITH_QUARANTINE

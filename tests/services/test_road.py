@@ -41,7 +41,7 @@ def alone(home: Path, *arguments: str) -> None:
         env=environment({"STILLHOUSE_CPUS": "2"}),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert ended.returncode in {DONE, DONE_WITH_QUARANTINE}, ended.stderr[-3000:]
@@ -61,7 +61,7 @@ def lose(node: Service, lost: list[float]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_the_road_loses_nothing_with_a_machine(
     team: Team, truth: Truth, home: Path, tmp_path: Path
 ) -> None:
