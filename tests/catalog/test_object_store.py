@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from service_processes import ObjectStore
+from object_store import ObjectStore
 from small_catalog import ALL_MISSING, clip, feature, missing, small_catalog
 
 from catalog.compaction import compact

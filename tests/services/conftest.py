@@ -7,9 +7,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
+from object_store import ObjectStore
 from ordinary_user import open_folder
 from service_processes import (
-    ObjectStore,
     mlflow_server,
     postgres,
     postgres_program,

@@ -17,7 +17,8 @@ from infra.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service_processes import ObjectStore, Service
+    from object_store import ObjectStore
+    from service_processes import Service
 
 ROOT = Path(__file__).parents[2]
 DONE, DONE_WITH_QUARANTINE = 0, 3

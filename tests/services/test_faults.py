@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from tasks.synthetic import Truth
 
-pytestmark = pytest.mark.services
+# By a signal, which lets services be stopped: a thread would end the process and leave them.
+pytestmark = [pytest.mark.services, pytest.mark.timeout(800, method="signal")]
 
 
 def require_whole(settings: Settings, truth: Truth) -> None:
@@ -60,7 +61,6 @@ def postgres_restarts(team: Team) -> None:
     team.postgres.start()
 
 
-@pytest.mark.timeout(800)
 @pytest.mark.parametrize("restarts", [prefect_restarts, postgres_restarts])
 def test_a_run_goes_on_when_its_server_comes_back(
     team: Team, truth: Truth, home: Path, restarts: Callable[[Team], None]
@@ -76,7 +76,6 @@ def test_a_run_goes_on_when_its_server_comes_back(
     assert team.done(home, "show", "models") is not None
 
 
-@pytest.mark.timeout(800)
 def test_a_store_that_goes_away_stops_the_run_and_the_next_one_ends_it(
     team: Team, truth: Truth, home: Path
 ) -> None:
@@ -95,7 +94,6 @@ def test_a_store_that_goes_away_stops_the_run_and_the_next_one_ends_it(
     require_whole(team.settings(home), truth)
 
 
-@pytest.mark.timeout(800)
 def test_two_runs_of_one_flow_at_once_store_nothing_twice(
     team: Team, truth: Truth, home: Path
 ) -> None:
@@ -126,7 +124,6 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.timeout(800)
 def test_a_disk_that_fills_up_stops_the_run_and_costs_nothing(
     weights: Path, tmp_path: Path, small_disk: Callable[[str], Path]
 ) -> None:

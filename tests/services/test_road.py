@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from tasks.synthetic import Truth
 
-pytestmark = pytest.mark.services
+# By a signal, which lets services be stopped: a thread would end the process and leave them.
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1500, method="signal")]
 EXTRACTED = ("recordings", "quarantine", "sessions", "shots", "clips", "features")
 FLOW_RUNS = "select f.name, r.state_type::text from flow_run r join flow f on f.id = r.flow_id"
 MODELS = "select name, max(version) from model_versions group by name"
@@ -61,7 +62,6 @@ def lose(node: Service, lost: list[float]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.timeout(1500)
 def test_the_road_loses_nothing_with_a_machine(
     team: Team, truth: Truth, home: Path, tmp_path: Path
 ) -> None:
