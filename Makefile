@@ -9,7 +9,7 @@ EVAL_HOME ?= .stillhouse
 EVAL_DISTILLER ?= models:/distiller@champion
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-synthetic test test-all check format bench bench-ingest bench-extract \
+.PHONY: help install demo demo-synthetic test test-all test-services check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
 	eval-robustness eval-generation bench-generate bench-page fuzz clean
 
@@ -38,10 +38,14 @@ check: $(READY) ## lint, format, types, the arrow between the rooms
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 test: check ## check, then the tests (minutes)
-	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not long and not services" -n 2 --dist loadfile
 
 test-all: check ## check, then every test, the long ones too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not services"
+
+test-services: $(READY) ## the road over Postgres, Prefect, MLflow, S3 and two Ray nodes; they go away
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,services]' -c constraints.txt
+	@$(BIN)/python -m pytest -m services tests/services
 
 format: $(READY) ## put the code into the house format
 	@$(BIN)/ruff check --fix --quiet .

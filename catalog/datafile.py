@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 
 from catalog.table import conform
 from infra.errors import TableMismatchError
-from infra.storage import disk_errors
+from infra.storage import disk_errors, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
     Raises:
         TableMismatchError: the rows do not fit, are none, or are of several partitions.
         DiskFullError: the disk is full; what was written of the file is removed.
+        StoreUnavailableError: the catalog's store fails; no snapshot names what is there of it.
     """
     data = conform(table, rows)
     partition = _partition_of(table, data)
@@ -74,9 +76,9 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
         data = data.sort_by([(name, "ascending") for name in table.sort_by])
     folder = "".join(f"{name}={value}/" for name, value in partition.items())
     path = f"{folder}{uuid4().hex}.parquet"
-    system, root = filesystem(table_uri(catalog_uri, table))
-    whole = f"{root}/{path}"
-    with disk_errors(catalog_uri):
+    with store_errors(catalog_uri), disk_errors(catalog_uri):
+        system, root = filesystem(table_uri(catalog_uri, table))
+        whole = f"{root}/{path}"
         system.create_dir(f"{root}/{folder}", recursive=True)
         try:
             pq.write_table(
@@ -91,7 +93,8 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
                 write_statistics=[n for n in table.schema.names if n not in table.plain_columns],
             )
         except OSError:
-            remove_file(table, path, catalog_uri)
+            with suppress(OSError):  # of a store that is away there is nothing to remove
+                system.delete_file(whole)
             raise
         size = system.get_file_info(whole).size
     stats = json.dumps({"numRecords": data.num_rows})
@@ -100,17 +103,16 @@ def write_file(table: Table, rows: Rows, catalog_uri: str) -> WrittenFile:
 
 def read_columns(table: Table, path: str, catalog_uri: str, columns: list[str] | None) -> pa.Table:
     """Return some columns of a written file (None: all), rows in the order of the file."""
-    system, root = filesystem(table_uri(catalog_uri, table))
-    return pq.ParquetFile(f"{root}/{path}", filesystem=system).read(columns=columns)
+    with store_errors(catalog_uri):
+        system, root = filesystem(table_uri(catalog_uri, table))
+        return pq.ParquetFile(f"{root}/{path}", filesystem=system).read(columns=columns)
 
 
 def remove_file(table: Table, path: str, catalog_uri: str) -> None:
     """Remove a written file; one that is not there is fine."""
-    system, root = filesystem(table_uri(catalog_uri, table))
-    try:
+    with store_errors(catalog_uri), suppress(FileNotFoundError):
+        system, root = filesystem(table_uri(catalog_uri, table))
         system.delete_file(f"{root}/{path}")
-    except FileNotFoundError:
-        return
 
 
 def split_partitions(table: Table, data: pa.Table) -> list[pa.Table]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
+from catalog.remote import reach
 from catalog.schemas.registry import TABLES
 from catalog.table import describe
+from infra.storage import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +71,7 @@ def connect(
     if memory_bytes is not None:
         limits["memory_limit"] = f"{memory_bytes}B"
     connection = duckdb.connect(":memory:", config=CONFIGURATION | limits)
+    reach(connection, snapshot.catalog_uri)
     for table in TABLES.values():
         connection.execute(f'create view "{table.name}" as {_table_sql(table, files[table.name])}')
     for name in VIEWS:
@@ -85,7 +88,7 @@ def run(
     snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None, *, threads: int = 1
 ) -> pa.Table:
     """Return what one of our own queries gives; `$name` in it is `parameters["name"]`."""
-    with connect(snapshot, threads=threads) as connection:
+    with store_errors(snapshot.catalog_uri), connect(snapshot, threads=threads) as connection:
         return ask(connection, sql, parameters)
 
 

@@ -18,8 +18,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 from catalog.datafile import table_uri
-from infra.errors import TableMismatchError
-from infra.storage import disk_errors
+from infra.errors import CatalogOutdatedError
+from infra.storage import disk_errors, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,10 +36,11 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 def open_log(catalog_uri: str, table: Table, version: int | None = None) -> DeltaTable | None:
     """Return a table's log at a version, the latest by default; None where there is no table."""
-    try:
-        return DeltaTable(table_uri(catalog_uri, table), version=version)
-    except TableNotFoundError:
-        return None
+    with store_errors(catalog_uri):
+        try:
+            return DeltaTable(table_uri(catalog_uri, table), version=version)
+        except TableNotFoundError:
+            return None
 
 
 def log_paths(log: DeltaTable | None, partitions: Sequence[dict[str, str]] = ()) -> list[str]:
@@ -100,20 +101,12 @@ def append(
     the step is `lossy`. They stay on the disk for the snapshots that name them.
 
     Raises:
-        TableMismatchError: the stored table does not fit the declaration.
+        CatalogOutdatedError: the stored table does not fit the declaration.
         DiskFullError: the disk is full; nothing was added.
     """
     now_ms = time.time_ns() // 1_000_000
     actions: list[AddAction | RemoveAction] = [
-        AddAction(
-            path=file.path,
-            size=file.bytes,
-            partition_values=dict(file.partition),
-            modification_time=now_ms,
-            data_change=lossy or not replaced,
-            stats=file.stats,
-        )
-        for file in files
+        _added(file, now_ms, data_change=lossy or not replaced) for file in files
     ]
     actions += [
         RemoveAction(
@@ -127,7 +120,7 @@ def append(
     ]
     with _storage_errors(catalog_uri):
         log = _create(catalog_uri, table) if log is None else log
-        _evolve(table, log)
+        _evolve(catalog_uri, table, log)
         log.create_write_transaction(
             actions,
             mode="append",
@@ -137,6 +130,17 @@ def append(
         )
         log.update_incremental()
     return log.version()
+
+
+def _added(file: WrittenFile, now_ms: int, *, data_change: bool) -> AddAction:
+    return AddAction(
+        path=file.path,
+        size=file.bytes,
+        partition_values=dict(file.partition),
+        modification_time=now_ms,
+        data_change=data_change,
+        stats=file.stats,
+    )
 
 
 def _create(catalog_uri: str, table: Table) -> DeltaTable:
@@ -151,25 +155,59 @@ def _create(catalog_uri: str, table: Table) -> DeltaTable:
     )
 
 
-def _evolve(table: Table, log: DeltaTable) -> None:
+def replace_all(
+    catalog_uri: str, table: Table, log: DeltaTable, files: Sequence[WrittenFile]
+) -> int:
+    """Have a table consist of these files and have the declared columns, in one atomic step.
+
+    Raises:
+        DiskFullError: the disk is full; nothing was changed.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    with _storage_errors(catalog_uri):
+        log.create_write_transaction(
+            [_added(file, now_ms, data_change=True) for file in files],
+            mode="overwrite",
+            schema=Schema.from_arrow(table.schema),
+            partition_by=list(table.partition_by),
+            commit_properties=CommitProperties(max_commit_retries=COMMIT_RETRIES),
+        )
+        log.update_incremental()
+    return log.version()
+
+
+def columns_to_come(catalog_uri: str, table: Table, log: DeltaTable | None) -> list[str]:
+    """Return the columns that were declared since the table was made.
+
+    Raises:
+        CatalogOutdatedError: a column has another type than it was stored with.
+    """
+    if log is None:
+        return []
+    have = {field.name: str(field.type) for field in log.schema().fields}
+    want = {field.name: str(field.type) for field in Schema.from_arrow(table.schema).fields}
+    for name, kind in want.items():
+        if have.get(name, kind) != kind:
+            raise CatalogOutdatedError(
+                f"{table.name}.{name} is stored as {have[name]}, and this version of Stillhouse "
+                f"writes {kind}: another version made the catalog {catalog_uri}.",
+                command=f"STILLHOUSE_CATALOG_URI={catalog_uri}-2 stillhouse ingest ARCHIVE",
+            )
+    return [name for name in want if name not in have]
+
+
+def _evolve(catalog_uri: str, table: Table, log: DeltaTable) -> None:
     """Add the columns that were declared since the table was made.
 
     Columns that this version does not declare stay; its rows have null in them.
     """
-    have = {field.name: str(field.type) for field in log.schema().fields}
-    want = {field.name: field for field in Schema.from_arrow(table.schema).fields}
-    for name, field in want.items():
-        if name in have and have[name] != str(field.type):
-            raise TableMismatchError(
-                f"{table.name}.{name} is stored as {have[name]}, and this version of Stillhouse "
-                f"writes {field.type}: use the version that made the catalog, or another home."
-            )
-    missing = [field for name, field in want.items() if name not in have]
-    required = [field.name for field in missing if not field.nullable]
-    if required:
-        raise TableMismatchError(
+    names = columns_to_come(catalog_uri, table, log)
+    missing = [field for field in Schema.from_arrow(table.schema).fields if field.name in names]
+    if required := [field.name for field in missing if not field.nullable]:
+        raise CatalogOutdatedError(
             f"The stored table {table.name} lacks {', '.join(required)}, which may not be null: "
-            "it was made by an older version; ingest into another home."
+            "it was made by an older version, and every flow brings it forward first.",
+            command="stillhouse extract",
         )
     if missing:
         log.alter.add_columns(missing)
@@ -178,7 +216,7 @@ def _evolve(table: Table, log: DeltaTable) -> None:
 @contextmanager
 def _storage_errors(catalog_uri: str) -> Iterator[None]:
     """Give delta-rs's errors the number that the operating system gave them."""
-    with disk_errors(catalog_uri):
+    with store_errors(catalog_uri), disk_errors(catalog_uri):
         try:
             yield
         except (OSError, DeltaError) as error:

@@ -203,6 +203,10 @@ class DiskFullError(StillhouseError):
     """The disk is full: free space, run the same command again; nothing half written counts."""
 
 
+class StoreUnavailableError(StillhouseError):
+    """The object store of the catalog fails: once it answers, run the same command again."""
+
+
 class HomeNotWritableError(StillhouseError):
     """The home folder cannot be written: set STILLHOUSE_HOME to one that can."""
 
@@ -237,6 +241,13 @@ class CalibrationInvalidError(StillhouseError):
 
 class TableMismatchError(StillhouseError):
     """Rows, or a stored table, do not fit the declared schema: please report it as a defect."""
+
+
+class CatalogOutdatedError(TableMismatchError):
+    """Another version made the catalog and it cannot be brought forward: ingest into a new one.
+
+    Models, assets and generated videos stay: only STILLHOUSE_CATALOG_URI changes.
+    """
 
 
 class ComputeUnavailableError(StillhouseError):

@@ -47,6 +47,7 @@ __all__ = [
     "Worker",
     "cluster",
     "connect",
+    "fitting_cpus",
     "map_batches",
     "map_batches_again",
     "map_isolated",

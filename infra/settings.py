@@ -82,7 +82,11 @@ class Settings(BaseSettings):
     ray_address: str | None = Field(
         default=None, description="a Ray cluster; None starts a local one"
     )
-    cpus: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    cpus: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        description="cores to work with, of all machines of a cluster together",
+    )
     object_store_bytes: int = Field(default=256 << 20, ge=80 << 20, description="of a local Ray")
 
     clip_max_ns: int = Field(default=2_000_000_000, gt=0, description="longest clip")
@@ -175,6 +179,9 @@ class Settings(BaseSettings):
             # Where stores' clients look, in workers too: those of a cluster have it, as they have
             # their credentials, from their own environment.
             os.environ["AWS_ENDPOINT_URL"] = self.s3_endpoint
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            # Whoever names such an address means it; the tables' logs ask once more.
+            os.environ.setdefault("AWS_ALLOW_HTTP", "true")
         if self.ray_address is None and "ray" not in sys.modules:
             # A local Ray has a token of its own, or any user of this machine could run code
             # through its ports. Ray reads both when it is imported and never again.

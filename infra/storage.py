@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from infra.errors import DiskFullError, HomeNotWritableError
+from infra.errors import DiskFullError, HomeNotWritableError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STORES_CLIENTS = frozenset({"deltalake", "duckdb", "_duckdb"})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -46,6 +47,31 @@ def disk_errors(home: Path | str | None = None) -> Iterator[None]:
                 command="export STILLHOUSE_HOME=/a/folder/of/yours",
             ) from error
         raise
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turn what an object store, or the way to it, fails with into an error with a remedy.
+
+    Put it around reads and writes of a catalog; of a path on a disk every error goes on as it is.
+    Clients have tried for 2 to 12 s by then, which a restarted store is back in.
+
+    Raises:
+        StoreUnavailableError: the store does not answer, or refuses.
+    """
+    try:
+        yield
+    except Exception as error:
+        # Arrow's client says it by OSError; the tables' logs and the SQL engine by their own.
+        theirs = type(error).__module__.partition(".")[0] in _STORES_CLIENTS
+        if "://" not in uri or not (isinstance(error, OSError) or theirs):
+            raise
+        if isinstance(error, FileNotFoundError):
+            raise
+        first = " ".join(str(error).split())
+        raise StoreUnavailableError(
+            f"The store of {uri} fails: {first[:300]}", command="stillhouse show runs"
+        ) from error
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:

@@ -15,9 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from infra.storage import disk_errors
+from infra.tracking_database import prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,9 +42,10 @@ def is_empty(settings: Settings) -> bool:
 
 
 def client(settings: Settings) -> Any:  # noqa: ANN401  MLflow ships no types we follow
-    """Return an MLflow client of the settings' store, making an embedded store if it is absent.
+    """Return an MLflow client of the settings' store; an embedded one is made where it is absent.
 
-    The first use of a new store creates its tables (2-3 s), later ones take .1 s.
+    The first use of a new store creates its tables (2-3 s), later ones take .1 s. One that an older
+    MLflow made is brought forward.
     """
     settings.prepare_process()
     import mlflow
@@ -57,35 +56,13 @@ def client(settings: Settings) -> Any:  # noqa: ANN401  MLflow ships no types we
     switches.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if is_empty(settings):
-        _make_database(settings)
+    if (file := database_file(settings)) is not None:
+        prepare_database(file)
     if mlflow.get_tracking_uri() != settings.tracking_uri:
         mlflow.set_tracking_uri(settings.tracking_uri)
     if mlflow.get_registry_uri() != settings.tracking_uri:
         mlflow.set_registry_uri(settings.tracking_uri)
     return mlflow.MlflowClient()
-
-
-def _make_database(settings: Settings) -> None:
-    """Make an embedded store's tables elsewhere and move them into place, one process at a time.
-
-    MLflow makes them by some fifty migrations: two first runs at once break both, and a kill in
-    between leaves a database that no later run can open.
-    """
-    import mlflow
-
-    file = database_file(settings)
-    if file is None:
-        return
-    with disk_errors(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{file}.lock"):
-            if file.exists():
-                return
-            part = file.with_name(f"{file.name}.partial")
-            part.unlink(missing_ok=True)
-            mlflow.MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
-            part.replace(file)
 
 
 def failed_with(error: Exception, *codes: str) -> bool:

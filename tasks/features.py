@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -20,7 +21,7 @@ from catalog.schemas.quarantine import QUARANTINE
 from catalog.schemas.view_versions import VIEW_VERSIONS
 from infra import registry
 from infra.observability import progress
-from infra.ray_cluster import Finished, connect, map_batches_again
+from infra.ray_cluster import Finished, connect, fitting_cpus, map_batches_again
 from tasks.extractor import Extractor
 from tasks.rig_extractor import RigExtractor, RigWork
 from tasks.views.catalogue import VIEWS, specs
@@ -64,8 +65,8 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     with progress("extract", plan.missing, "features") as bar:
         settle = partial(_settle, run=run, cpu_seconds={}, advance=bar.advance)
         if plan.work:
-            # One actor with a thread per core: every kernel releases the GIL, so two threads
-            # reach .97 of two bare threads, where two actors reach .89.
+            # One actor a machine with a thread per core: every kernel releases the GIL, so two
+            # threads reach .97 of two bare threads, where two actors reach .89.
             needed = {due.view for clip in plan.work for due in clip.due}
             loaded = {name: weights[name] for name in VIEWS if name in needed}
             arguments = (settings, run.flow_run_id, loaded)
@@ -121,8 +122,10 @@ def _settle(
 ) -> None:
     """Put batches through a pool of workers and account for every feature that is due in them."""
     cpus = run.settings.cpus
+    each, _ = fitting_cpus(cpus)
+    machines, threads = ceil(cpus / each), max(1, int(each))
     for outcome in map_batches_again(
-        worker, arguments, items, actors=1, cpus_per_actor=cpus, threads=cpus
+        worker, arguments, items, actors=machines, cpus_per_actor=each, threads=threads
     ):
         if isinstance(outcome, Finished):
             _commit(outcome.result, run, cpu_seconds)

@@ -12,6 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog import ids
+from catalog.query import rows
 from tasks.archive import source_of
 from tasks.clocks_by_joints import is_ready
 from tasks.decode import decoder_build
@@ -44,7 +45,8 @@ class IngestPlan:
 
     `forming` is the digest of what sessions and clips are formed by, `clocking` of what their
     clocks are found by, `refusing` of what files are refused by: what any of them decided under
-    another digest is decided again, from what is known.
+    another digest is decided again, from what is known. `seen_ns` is when anything of the archive
+    was last seen, by whatever clock: what is seen now stands after it.
     """
 
     listing: Listing
@@ -53,6 +55,7 @@ class IngestPlan:
     clocking: str
     refusing: str
     counts: Mapping[str, int]
+    seen_ns: int
 
     @property
     def is_idle(self) -> bool:
@@ -86,7 +89,9 @@ def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
     run.ledger.failed = listing.unnamed
     run.ledger.cached = counts["present"] + counts["duplicate"]
     run.ledger.quarantined = counts["quarantined"]
-    return IngestPlan(listing, snapshot, forming, clocking, refusing, counts)
+    (seen,) = rows(snapshot, "latest_sighting", {"archive_uri": listing.uri})
+    seen_ns = seen["seen_ns"]
+    return IngestPlan(listing, snapshot, forming, clocking, refusing, counts, seen_ns)
 
 
 def forming_digest(settings: Settings) -> str:

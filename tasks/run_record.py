@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 
 from catalog.compaction import compact
 from catalog.ledger import Ledger
+from catalog.migration import bring_forward
 from catalog.schemas.registry import TABLES
 from catalog.schemas.runs import RUNS
 from catalog.store import Catalog
@@ -46,13 +47,16 @@ def flow_record(
 ) -> Iterator[FlowRun]:
     """Measure a flow, hold the law at its end, write its row, and fill `run.report`.
 
+    A catalog of an older version is brought forward before anything else.
     A flow that raises leaves a row with status `failed` and what was counted so far, and the
     error goes on.
 
     Raises:
         ConservationError: if inputs are not the sum of their outcomes.
+        CatalogOutdatedError: another version made the catalog; nothing was done.
     """
     run = FlowRun(flow, settings)
+    bring_forward(run.catalog)
     started_ns = time.time_ns()
     with PeakMemory() as memory:
         try:

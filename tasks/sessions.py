@@ -171,6 +171,7 @@ def _gone(known: Member, plan: IngestPlan, run: FlowRun) -> dict[str, Any]:
 def _sighting(plan: IngestPlan, run: FlowRun) -> dict[str, Any]:
     return {
         "archive_uri": plan.listing.uri,
-        "seen_ns": time.time_ns(),
+        # Clocks of two machines may disagree: what is seen later stands later.
+        "seen_ns": max(time.time_ns(), plan.seen_ns + 1),
         "flow_run_id": run.flow_run_id,
     }
