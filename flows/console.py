@@ -47,7 +47,7 @@ class Console:
                 command="stillhouse doctor",
             ) from error
         settings.prepare_process()
-        start_logging()
+        start_logging(form=settings.log_format)
         if runs:
             settings.prepare_home()
         return settings

@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -85,6 +85,13 @@ class Settings(BaseSettings):
     cpus: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     object_store_bytes: int = Field(default=256 << 20, ge=80 << 20, description="of a local Ray")
 
+    log_format: Literal["plain", "json"] = Field(
+        default="plain", description="of log lines: key=value, or a JSON object a line"
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="serve /metrics there on loopback during a flow"
+    )
+
     clip_max_ns: int = Field(default=2_000_000_000, gt=0, description="longest clip")
     clip_min_ns: int = Field(
         default=320_000_000, gt=0, description="a shorter remainder gives no clip"
@@ -141,6 +148,11 @@ class Settings(BaseSettings):
     def generations(self) -> Path:
         """Folder of generated video."""
         return self.root / "generations"
+
+    @property
+    def metrics(self) -> Path:
+        """Folder of metrics of the last runs, a file a flow, for a collector of text files."""
+        return self.root / "metrics"
 
     @property
     def state(self) -> Path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from infra.log_lines import bound
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ def start_run(
     run = Run(settings, opened.info.run_id, store)
     try:
         mlflow.log_params(dict(params))
-        yield run
+        with bound(mlflow_run_id=run.run_id):
+            yield run
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         # A server that went away cannot be told; why the block ended matters more.

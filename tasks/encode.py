@@ -79,6 +79,7 @@ def _encode(plan: EncodePlan, run: FlowRun, most_seconds: float) -> None:
             if isinstance(outcome, Finished):
                 _commit(outcome.result, run)
                 totals.add(outcome.result)
+                run.ledger.spend(outcome.result.cpu_seconds)
             else:
                 _quarantine_lost(outcome.item, outcome.reason, plan, run)
             bar.advance(len(outcome.item))
@@ -87,9 +88,7 @@ def _encode(plan: EncodePlan, run: FlowRun, most_seconds: float) -> None:
     if left:
         ledger.pending += left
         ledger.extra["pending_until"] = "stillhouse reindex"
-    spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(totals.cpu_seconds.items())}
     run.ledger.extra["codes"] = totals.codes
-    run.ledger.extra |= spent
 
 
 def batches(work: Sequence[CodeWork], cpus: int) -> list[list[CodeWork]]:

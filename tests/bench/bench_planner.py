@@ -112,7 +112,9 @@ def plan(home: Path, clips: int, turn: str) -> None:
     if wrong:
         raise RuntimeError(f"the plan is wrong: {wrong}")
     met = "met" if seconds <= GOAL_S and peak <= GOAL_GIB else "MISSED"
-    print(f"{turn:14}{seconds:8.1f} s {spent:8.1f} s of CPU {peak:7.2f} GiB   goal {met}", flush=True)
+    print(
+        f"{turn:14}{seconds:8.1f} s {spent:8.1f} s of CPU {peak:7.2f} GiB   goal {met}", flush=True
+    )
 
 
 if __name__ == "__main__":

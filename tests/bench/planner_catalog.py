@@ -80,8 +80,11 @@ def make_catalog(
     made = _Maker(catalog_uri, threads)
     made.base(clips)
     made.recordings()
-    made.write(CLIPS, "select clip_id, session_id, start_ns, end_ns, cameras, 'train' as split, "
-               "'f' as forming, 0 as shot_index, 'r' as flow_run_id from clip")
+    made.write(
+        CLIPS,
+        "select clip_id, session_id, start_ns, end_ns, cameras, 'train' as split, "
+        "'f' as forming, 0 as shot_index, 'r' as flow_run_id from clip",
+    )
     for view, its in views.items():
         given = view_named(view).spec.given
         where = "calibrated" if given == "calibration" else "true"
