@@ -28,7 +28,7 @@ _USERINFO = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s:@\"']*:[^/\
 _NAMED = re.compile(
     r"(?P<name>(?<![A-Za-z])(?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|"
     r"(?:aws_)?(?:secret_access_key|session_token)|access_token|auth_token|password|passwd|secret|"
-    r"api_?key|sig(?:nature)?|token)(?:\"?\s*[=:]\s*\"?))(?P<value>[^&\s\"',}]+)",
+    r"api_?key|sig(?:nature)?|token)(?:\\*[\"']?\s*[=:]\s*\\*[\"']?))(?P<value>[^&\s\"'\\,}]+)",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?P<kind>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
