@@ -78,7 +78,9 @@ def test_workers_cpu_is_told_by_stage_and_rows_by_table(road: Road) -> None:
     assert rows == report["done"]
     scanned = told(road.settings.root, "ingest")
     label = {"flow": "ingest", "table": "recordings"}
-    assert scanned[f"stillhouse_committed_rows_total{label}"] == road.reports["ingest"]["recordings"]
+    assert (
+        scanned[f"stillhouse_committed_rows_total{label}"] == road.reports["ingest"]["recordings"]
+    )
 
 
 def counting(run: FlowRun) -> None:
