@@ -72,7 +72,7 @@ def connect(settings: Settings) -> None:
     """
     settings.prepare_process()
     if settings.ray_address is not None:
-        _require_head(settings.ray_address)
+        require_head(settings.ray_address)
         _join(settings.ray_address)
         return
     if not _is_connected():
@@ -96,7 +96,13 @@ def _is_connected() -> bool:
     return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
-def _require_head(address: str) -> None:
+def require_head(address: str) -> None:
+    """Make sure that somebody listens where a cluster's head should be.
+
+    Raises:
+        ComputeUnavailableError: nobody does.
+        ValueError: that is no address.
+    """
     if address == "auto" or _is_connected():
         return
     parsed = urlsplit(address if "://" in address else f"ray://{address}")

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - SQL of our own, of names that are made here
 """A catalog of millions of clips that were never there, whose plan is known by arithmetic.
 
 Writes real data files of the real tables, columns by DuckDB, with the columns that say which row

@@ -1,4 +1,4 @@
-"""Which clips are to be encoded, asked in keys: the same as in plain SQL, whatever is in the way."""
+"""Which clips are to be encoded, asked in keys: the same as in plain SQL."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def in_sql(catalog: Catalog, views: Mapping[str, tuple[str, str]]) -> dict[str, 
     }
 
 
-def both(catalog: Catalog, folder: Path, views: Any = VIEWS) -> dict[str, set[str]]:
+def both(
+    catalog: Catalog, folder: Path, views: Mapping[str, tuple[str, str]] = VIEWS
+) -> dict[str, set[str]]:
     """Return the state in SQL, once the one in keys is the same."""
     state = code_state(catalog.snapshot(), Wanted("m", "new", views, "old"), KeptKeys(folder), 1)
     exact = in_sql(catalog, views)
