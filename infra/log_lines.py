@@ -27,7 +27,7 @@ _USERINFO = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s:@\"']*:[^/\
 # Values of what is called a secret: in an address's query, in a fact, in a header.
 _NAMED = re.compile(
     r"(?P<name>(?<![A-Za-z])(?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|"
-    r"(?:aws_)?(?:secret_access_key|session_token)|access_token|auth_token|password|passwd|secret|"
+    r"(?:aws_)?(?:secret_access_key|session_token)|access_token|auth_token|access_key(?:_id)?|password|passwd|secret(?:_key)?|"
     r"api_?key|sig(?:nature)?|token)(?:\\*[\"']?\s*[=:]\s*\\*[\"']?))(?P<value>[^&\s\"'\\,}]+)",
     re.IGNORECASE,
 )

@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import UsageError
+from infra.log_lines import redacted
 from infra.storage import disk_errors, ensure_free
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ class Settings(BaseSettings):
     Each field is set by `STILLHOUSE_<NAME>`; `home` also by `--home`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STILLHOUSE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STILLHOUSE_",
+        extra="forbid",
+        frozen=True,
+        # What is refused may be a secret, and an error is kept by whoever shows it.
+        hide_input_in_errors=True,
+    )
 
     home: Path = Field(default=Path(".stillhouse"), description="catalog, models, assets and state")
     catalog_uri: str | None = Field(default=None, description="catalog elsewhere than home/catalog")
@@ -128,6 +135,16 @@ class Settings(BaseSettings):
     )
     batch_clips: int = Field(default=16, ge=1, description="clips one worker takes at a time")
     min_free_bytes: int = Field(default=64 << 20, description="stop before the disk is this full")
+
+    @field_validator("catalog_uri", "mlflow_tracking_uri", "s3_endpoint", "ray_address")
+    @classmethod
+    def _without_password(cls, address: str | None) -> str | None:
+        if address is not None and redacted(address) != address:
+            raise ValueError(
+                "it holds a password or key, which would stand in logs and in Prefect: set "
+                "MLFLOW_TRACKING_USERNAME and _PASSWORD, PGPASSFILE or AWS_* instead"
+            )
+        return address
 
     @cached_property
     def root(self) -> Path:
