@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from catalog.code_state import CLIP_TABLES
-from catalog.query import ask, connect_to, query_text
+from catalog.query import rows
 from tasks.calibration import Calibration
 from tasks.window_tensors import camera_vector
 
@@ -49,7 +48,11 @@ def indexed(
     clips: list[ClipIndex] = []
     rigs: dict[str, Calibration] = {}
     for (session_id, clip_id), group in groupby(
-        _asked(snapshot, split, sessions),
+        rows(
+            snapshot,
+            "window_index",
+            {"split": split, "sessions": None if sessions is None else sorted(sessions)},
+        ),
         key=lambda row: (row["session_id"], row["clip_id"]),
     ):
         cameras = list(group)
@@ -73,19 +76,6 @@ def indexed(
             )
         )
     return clips
-
-
-def _asked(
-    snapshot: Snapshot, split: str, sessions: Collection[str] | None
-) -> list[dict[str, Any]]:
-    with connect_to(snapshot, CLIP_TABLES) as connection:
-        if sessions is None:
-            found = ask(connection, query_text("window_index"), {"split": split})
-        else:
-            some = {"sessions": sorted(sessions)}
-            found = ask(connection, query_text("session_index"), some)
-    rows: list[dict[str, Any]] = found.to_pylist()
-    return rows
 
 
 def turns_of(clips: Iterable[ClipIndex], step_ns: int) -> dict[str, int]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlencode, urlsplit
 
 from infra.errors import UsageError
-from infra.log_lines import redacted
 from tasks.archives import gcs
 from tasks.archives.reading import BLOCK_BYTES, Blocks, Reader
 
@@ -82,8 +81,8 @@ def parse(uri: str) -> Location:
     found = _URI.fullmatch(uri)
     if found is None:
         raise UsageError(
-            f"{redacted(uri)} is no URI of a prefix: write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, "
-            "with credentials in the environment (AWS_ACCESS_KEY_ID ...), not in the URI.",
+            f"{uri} is no URI of a prefix: write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, with "
+            "credentials in the environment (AWS_ACCESS_KEY_ID ...), not in the URI.",
             command="stillhouse ingest s3://BUCKET/PREFIX",
         )
     key = unquote(found["key"] or "").strip("/")
