@@ -21,22 +21,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # Why each may stay although its metadata says what is refused, or nothing.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "huey": "its licence file is the text of the MIT licence; MLflow brings it",
+    "skops": "its licence file is the MIT licence; MLflow brings it",
+    "text-unidecode": "Artistic License or GPL, as one likes: the former; Prefect brings it",
+}
 
-_COPYLEFT = re.compile(r"\bA?GPL|affero|(?<!lesser )(?<!library )general public licen[cs]e", re.I)
-_LESSER = re.compile(r"\bLGPL|lesser general public|library or lesser", re.I)
+_COPYLEFT = re.compile(
+    r"\bA?GPL|affero|(?<!lesser )(?<!library )general public licen[cs]e", re.IGNORECASE
+)
+_LESSER = re.compile(r"\bLGPL|lesser general public|library or lesser", re.IGNORECASE)
 # Whoever takes the package may choose another than the one refused.
-_CHOICE = re.compile(r"\bOR\b|dual|/", re.I)
+_CHOICE = re.compile(r"\bOR\b|dual|/", re.IGNORECASE)
 _PERMISSIVE = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Zlib|MPL|Mozilla|Unlicense|CC0|HPND"
     r"|0BSD|Boost|BSL-1\.0|Zope|Public Domain)\b",
-    re.I,
+    re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What a package says of its licence; `refused` says why it may not be carried, "" if it may."""
+    """What a package says of its licence; `refused`, why it may not be carried, is else empty."""
 
     package: str
     version: str
@@ -51,7 +57,7 @@ def needed(root: str, found: Iterable[Distribution]) -> list[Distribution]:
     seen: dict[str, frozenset[str]] = {}
     while wanted:
         name, extras = wanted.pop()
-        if name not in there or extras <= seen.get(name, frozenset()) and name in seen:
+        if name not in there or (name in seen and extras <= seen[name]):
             continue
         seen[name] = seen.get(name, frozenset()) | extras
         for line in there[name].requires or ():
@@ -86,7 +92,7 @@ def _said(one: Distribution) -> str:
     classifiers = [
         line.rpartition("::")[2].strip()
         for line in meta.get_all("Classifier") or ()
-        if line.startswith("License ::") and "OSI Approved" != line.rpartition("::")[2].strip()
+        if line.startswith("License ::") and line.rpartition("::")[2].strip() != "OSI Approved"
     ]
     if classifiers:
         return ", ".join(classifiers)
