@@ -51,6 +51,9 @@ CAMERA_SETS = pa.schema(
         pa.field("calibration", pa.string()),
     ]
 )
+FEATURE_KEYS = "hash(clip_id, camera_id, given) from features"
+# A clip has all its windows or none: the first says it.
+CODE_KEYS = "hash(clip_id, given) from codes where first_step = 0"
 # The column of clip_keys.sql with the key of a feature, by what its view is given.
 _BY_GIVEN = {"": "plain", "labels": "labels", "calibration": "calibration"}
 # 10 million clips of 100,000 sessions take 0.6 GB in the engine.
@@ -149,7 +152,7 @@ def _lacking(
         keys = keys[order]
         for view in views:
             names = {"view": view, "version": wanted.features[view][0]}
-            there = kept.keys(snapshot, FEATURES, names, "hash(clip_id, camera_id, given)")
+            there = kept.keys(snapshot, FEATURES, names, FEATURE_KEYS)
             if len(refused[view]):
                 there = merged([there, refused[view]])
             found.append(codes[order[~among(keys, there)]])
@@ -194,9 +197,8 @@ def _counted(
 
 
 def _codes(snapshot: Snapshot, model: str, version: str, kept: KeptKeys) -> Keys:
-    # A clip has all its windows or none, so that each of its rows says the same.
     names = {"model": model, "version": version}
-    return kept.keys(snapshot, CODES, names, "hash(clip_id, given)")
+    return kept.keys(snapshot, CODES, names, CODE_KEYS)
 
 
 def _by_session(counts: npt.NDArray[np.int64], heads: pa.Table) -> dict[str, int]:

@@ -44,38 +44,37 @@ class KeptKeys:
         self._folder, self._threads = folder, threads
 
     def keys(
-        self, snapshot: Snapshot, table: Table, partition: Mapping[str, str], expression: str
+        self, snapshot: Snapshot, table: Table, partition: Mapping[str, str], question: str
     ) -> Keys:
         """Return the distinct keys of a partition's rows, ascending.
 
-        `expression` is SQL over the table's columns that gives the key.
+        `question` is SQL that follows `select` and gives the keys as its one column.
         """
         files = {one.path: one.rows for one in partition_files(snapshot, table, partition)}
         # Another DuckDB may hash otherwise.
-        name = digest(table.name, dict(partition), expression, duckdb.__version__)
+        name = digest(table.name, dict(partition), question, duckdb.__version__)
         known, kept = self._read(name)
         fresh = sorted(files.keys() - known)
         if not fresh and known == files.keys():
             return kept
-        found = self._of(snapshot, table, fresh, expression)
+        found = self._of(snapshot, table, fresh, question)
         if known:
             found = merged([kept, found])
-            # Compaction moves rows into other files, a vacuum takes some away: where as many
-            # are left as there are rows it was the former.
+            # Compaction moves rows into other files, a vacuum takes some away: where there are as
+            # many keys as rows it was the former.
             if not known <= files.keys() and len(found) != sum(files.values()):
-                found = self._of(snapshot, table, sorted(files), expression)
+                found = self._of(snapshot, table, sorted(files), question)
         self._write(name, files, found)
         return found
 
-    def _of(self, snapshot: Snapshot, table: Table, paths: list[str], expression: str) -> Keys:
+    def _of(self, snapshot: Snapshot, table: Table, paths: list[str], question: str) -> Keys:
         if not paths:
             return np.empty(0, np.uint64)
         root = table_uri(snapshot.catalog_uri, table)
         files = dict.fromkeys(TABLES, ()) | {table.name: [f"{root}/{path}" for path in paths]}
         with connect(snapshot, threads=self._threads, files=files) as connection:
             connection.execute("set preserve_insertion_order = false")
-            sql = f'select {expression} as key from "{table.name}"'  # noqa: S608  our own
-            reader = connection.sql(sql).to_arrow_reader(ROWS_AT_ONCE)
+            reader = connection.sql(f"select {question}").to_arrow_reader(ROWS_AT_ONCE)
             return merged([batch.column(0).to_numpy() for batch in reader])
 
     def _read(self, name: str) -> tuple[set[str], Keys]:

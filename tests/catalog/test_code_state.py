@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_catalog import feature, filled, refusal, small_catalog
 
-from catalog.code_state import Wanted, code_state
+from catalog.code_state import FEATURE_KEYS, Wanted, code_state
 from catalog.compaction import compact
 from catalog.kept_keys import KeptKeys, among, merged
 from catalog.query import rows
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from catalog.store import Catalog
 
-FEATURE_KEY = "hash(clip_id, camera_id, given)"
 VIEWS = {"flow": ("v2", ""), "text": ("v3", "labels"), "stereo": ("v4", "calibration")}
 CAMERAS = {"c1": ["cam01"], "c2": ["cam01", "cam02"], "c3": ["cam0"]}
 
@@ -57,7 +56,7 @@ def code(catalog: Catalog, clip_id: str, version: str) -> dict[str, Any]:
     """Return a row of a code of a clip as it is now."""
     given = {row["clip_id"]: row["given"] for row in rows(catalog.snapshot(), "clip_givens")}
     key = {"clip_id": clip_id, "model": "m", "version": version, "given": given[clip_id]}
-    return filled(CODES, code_id=f"{version}{clip_id}", **key)
+    return filled(CODES, code_id=f"{version}{clip_id}", first_step=0, **key)
 
 
 def in_sql(catalog: Catalog, views: Mapping[str, tuple[str, str]]) -> dict[str, set[str]]:
@@ -157,7 +156,7 @@ def test_without_any_view_nothing_is_due(catalog: Catalog, tmp_path: Path) -> No
 def keys_of(catalog: Catalog, folder: Path, view: str = "flow") -> list[int]:
     """Return the kept keys of a view's partition."""
     names = {"view": view, "version": "v2"}
-    kept = KeptKeys(folder).keys(catalog.snapshot(), FEATURES, names, FEATURE_KEY)
+    kept = KeptKeys(folder).keys(catalog.snapshot(), FEATURES, names, FEATURE_KEYS)
     return [int(one) for one in kept]
 
 
