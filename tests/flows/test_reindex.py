@@ -197,7 +197,7 @@ def test_work_is_read_in_chunks_in_one_order(
     assert len(plan.work) == len(whole)
     monkeypatch.setattr(encode_plan, "CHUNK_CLIPS", 1)
     assert [one.clip.clip_id for one in plan.work] == whole
-    first = f"select clip_id from current_clips where clip_id in ('{whole[-1]}', '{whole[3]}')"
+    first = f"select clip_id from current_clips where clip_id in ('{whole[-1]}', '{whole[3]}')"  # noqa: S608  ids
     urgent = plan_codes.fn(None, FlowRun("test", settings), first)
     found = [one.clip.clip_id for one in urgent.work]
     assert found[:2] == [whole[3], whole[-1]]
