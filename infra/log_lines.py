@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import time
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FORMAT_VARIABLE = "STILLHOUSE_LOG_FORMAT"
 PLAIN, JSON = "plain", "json"
 # Which runs the process is working for; one road at a time runs in a process, its threads too.
 _bound: dict[str, str] = {}
@@ -103,11 +101,6 @@ class LineFormatter(logging.Formatter):
 
     def _trace(self, record: logging.LogRecord) -> str:
         return f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-
-
-def asked_format() -> str:
-    """Return the format that the environment asks for; workers inherit it."""
-    return JSON if os.environ.get(FORMAT_VARIABLE, "").lower() == JSON else PLAIN
 
 
 def _plain(fact: object) -> object:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Self
 
 import psutil  # type: ignore[import-untyped]  # ships no types
 
-from infra.log_lines import LineFormatter, asked_format, resume
+from infra.log_lines import LineFormatter, resume
+from infra.settings import asked_log_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ def start_logging(level: int = logging.INFO, form: str | None = None) -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter(form or asked_format()))
+    handler.setFormatter(LineFormatter(form or asked_log_format()))
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False

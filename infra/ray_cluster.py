@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from infra.errors import ComputeUnavailableError
-from infra.log_lines import FORMAT_VARIABLE, asked_format, context
+from infra.log_lines import context
 from infra.observability import log_for
 from infra.ray_local import start_local, stop_local
 from infra.ray_outcomes import (
@@ -36,7 +36,7 @@ from infra.ray_outcomes import (
     reason_of,
 )
 from infra.ray_pool import Worker, map_batches, map_batches_again
-from infra.settings import WORKER_ENVIRONMENT
+from infra.settings import LOG_FORMAT_VARIABLE, WORKER_ENVIRONMENT, asked_log_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,7 +125,9 @@ def _join(address: str) -> None:
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {**WORKER_ENVIRONMENT, FORMAT_VARIABLE: asked_format()}},
+            runtime_env={
+                "env_vars": {**WORKER_ENVIRONMENT, LOG_FORMAT_VARIABLE: asked_log_format()}
+            },
         )
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise ComputeUnavailableError(

@@ -19,11 +19,13 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import UsageError
-from infra.log_lines import redacted
+from infra.log_lines import JSON, PLAIN, redacted
 from infra.storage import disk_errors, ensure_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+LOG_FORMAT_VARIABLE = "STILLHOUSE_LOG_FORMAT"
 
 # No call leaves the machine unless asked, nothing is unpickled, libraries keep to one thread in
 # each worker (decoder threads x torch threads x processes is the usual way to lose a machine).
@@ -224,6 +226,11 @@ class Settings(BaseSettings):
 def load_settings(home: Path | str | None = None) -> Settings:
     """Read the settings from the environment, with `home` replaced if given."""
     return Settings() if home is None else Settings(home=Path(home))
+
+
+def asked_log_format() -> str:
+    """Return the format of log lines that the environment asks for; local workers inherit it."""
+    return JSON if os.environ.get(LOG_FORMAT_VARIABLE, "").lower() == JSON else PLAIN
 
 
 def page_token() -> str | None:
