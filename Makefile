@@ -11,7 +11,7 @@ EVAL_DISTILLER ?= models:/distiller@champion
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all test-services check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
-	eval-robustness eval-generation bench-generate bench-page fuzz clean
+	eval-robustness eval-generation bench-generate bench-page bench-planner audit sbom fuzz clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,23 @@ bench-generate: $(READY) ## milliseconds a frame, stages beside each other, work
 
 bench-page: $(READY) ## the page over a million clips at 20 requests a second
 	@$(BIN)/python tests/bench/bench_page.py
+
+bench-planner: $(READY) ## the plan of a reindex of ten million clips (4 minutes, 2 GB of disk)
+	@$(BIN)/python tests/bench/bench_planner.py
+
+# Tools in an environment of their own: what they need must not change what they look at.
+AUDIT := .venv-audit
+$(AUDIT)/.installed:
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install -qq --disable-pip-version-check 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7,<8'
+	@touch $@
+
+audit: $(READY) $(AUDIT)/.installed ## licences of what runs, and its known vulnerabilities (online)
+	@$(BIN)/python tests/audit/licences.py
+	@$(AUDIT)/bin/pip-audit -r constraints.txt --no-deps --disable-pip --progress-spinner off
+
+sbom: $(READY) $(AUDIT)/.installed ## what is installed, as CycloneDX JSON: sbom.json (half a minute)
+	@$(AUDIT)/bin/cyclonedx-py environment --of JSON -o sbom.json $(BIN)/python
 
 bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, beside the teacher
 	@$(BIN)/python tests/bench/bench_export.py --home $(EVAL_HOME)

@@ -7,8 +7,15 @@ object that `--json` prints.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from infra.errors import ConservationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Fields that hold several things by their names.
+_BY_NAME = ("extra", "cpu_seconds")
 
 
 @dataclass
@@ -32,7 +39,13 @@ class Ledger:
     bytes_out: int = 0
     seconds: float = 0.0
     peak_rss_bytes: int = 0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, int | float | str | list[str]] = field(default_factory=dict)
+
+    def spend(self, seconds: Mapping[str, float]) -> None:
+        """Add CPU seconds that workers told of, by stage."""
+        for stage, spent in seconds.items():
+            self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + spent
 
     def check(self) -> None:
         """Hold the conservation law, of inputs and of frames.
@@ -59,4 +72,9 @@ class Ledger:
 
     def counts(self) -> dict[str, int | float]:
         """Return every count by its name in the contract."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _BY_NAME}
+
+    def report(self) -> dict[str, Any]:
+        """Return what `--json` prints: the counts, `cpu_<stage>_s`, and what the flow adds."""
+        spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(self.cpu_seconds.items())}
+        return self.counts() | spent | self.extra

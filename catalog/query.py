@@ -84,6 +84,22 @@ def table_files(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     return {table.name: snapshot.files(table) for table in TABLES.values()}
 
 
+def connect_to(
+    snapshot: Snapshot,
+    tables: Sequence[Table],
+    *,
+    threads: int = 1,
+    memory_bytes: int | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection in which these tables are, and all others empty.
+
+    Opening a table costs a look into every file of it: 4 s where it has 100 million rows.
+    """
+    files: dict[str, tuple[str, ...]] = dict.fromkeys(TABLES, ())
+    files |= {table.name: snapshot.files(table) for table in tables}
+    return connect(snapshot, threads=threads, memory_bytes=memory_bytes, files=files)
+
+
 def run(
     snapshot: Snapshot, sql: str, parameters: Mapping[str, Any] | None = None, *, threads: int = 1
 ) -> pa.Table:

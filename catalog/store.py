@@ -7,6 +7,7 @@ snapshot names. Runs at the same time commit one after the other, under one lock
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,8 @@ class Catalog:
         text = str(uri)
         self.uri = text.rstrip("/") if "://" in text else str(Path(text).expanduser().absolute())
         self._lock: FileLock | None = None
+        # What was added through this object, by table: what metrics tell of a run.
+        self.rows_added: Counter[str] = Counter()
 
     def snapshot(self) -> Snapshot:
         """Return the latest snapshot; of a catalog that does not exist, the empty one."""
@@ -151,7 +154,9 @@ class Catalog:
             version = append(self.uri, table, log, files)
         else:
             version = -1 if log is None else log.version()
-        return Commit(table.name, sum(file.rows for file in files), known, version)
+        added = sum(file.rows for file in files)
+        self.rows_added[table.name] += added
+        return Commit(table.name, added, known, version)
 
     def _log(self, table: Table) -> DeltaTable | None:
         from catalog.tablelog import open_log

@@ -69,6 +69,7 @@ class StoredFile:
     path: str
     bytes: int
     partition: Mapping[str, str]
+    rows: int
 
 
 def stored_files(log: DeltaTable | None) -> list[StoredFile]:
@@ -82,7 +83,9 @@ def stored_files(log: DeltaTable | None) -> list[StoredFile]:
             for name, value in action.items()
             if name.startswith("partition.")
         }
-        found.append(StoredFile(action["path"], action["size_bytes"], partition))
+        found.append(
+            StoredFile(action["path"], action["size_bytes"], partition, action["num_records"])
+        )
     return sorted(found, key=lambda file: file.path)
 
 

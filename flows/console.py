@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from infra.log_lines import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -47,7 +49,7 @@ class Console:
                 command="stillhouse doctor",
             ) from error
         settings.prepare_process()
-        start_logging()
+        start_logging(form=settings.log_format)
         if runs:
             settings.prepare_home()
         return settings
@@ -120,11 +122,13 @@ class Console:
     @staticmethod
     def refuse(error: StillhouseError) -> int:
         """Print an error of ours, in JSON too if that was asked for, and return its exit code."""
-        typer.echo(f"error: {error}", err=True)
-        if error.command:
-            typer.echo(f"try:   {error.command}", err=True)
+        # What was asked for may hold a password, and a terminal's lines are kept too.
+        said, command = redacted(str(error)), error.command and redacted(error.command)
+        typer.echo(f"error: {said}", err=True)
+        if command:
+            typer.echo(f"try:   {command}", err=True)
         if "--json" in sys.argv:
-            found = {"error": type(error).__name__, "message": str(error), "command": error.command}
+            found = {"error": type(error).__name__, "message": said, "command": command}
             typer.echo(json.dumps(found))
         return error.exit_code
 

@@ -21,11 +21,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, last,
 
 def show_plan(console: Console, name: str, plan: Mapping[str, Any], *, as_json: bool) -> None:
     """Say what a run would do and what it would cost."""
-    rows = [
-        (key.replace("_", " "), "unknown" if value is None else value)
-        for key, value in plan.items()
-        if key != "dry_run"
-    ]
+    rows: list[tuple[str, object]] = []
+    for key, value in plan.items():
+        if isinstance(value, dict):
+            rows += [(f"{key.replace('_', ' ')}: {name}", count) for name, count in value.items()]
+        elif key != "dry_run":
+            rows.append((key.replace("_", " "), "unknown" if value is None else value))
     text = console.table(f"{name} would, nothing done yet", ("what", "how much"), rows)
     console.answer(plan, as_json=as_json, text=text)
 

@@ -24,9 +24,11 @@ from flows.promote import promote
 from flows.reindex import reindex
 from infra import registry
 from infra.errors import ScheduledWorkError, StillhouseError
+from infra.observability import start_logging
 from infra.settings import load_settings
 from tasks.applications.catalogue import APPLICATIONS
 from tasks.encoder_presets import ENCODERS
+from tasks.run_artifacts import show_stages
 from tasks.upkeep import compact_tables, folders_of
 
 if TYPE_CHECKING:
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
 
 
 class _Stages:
-    """Runs stages one after another; each may fail alone."""
+    """Runs stages of a flow one after another; each may fail alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, flow: str) -> None:
+        self._flow = flow
         self.reports: dict[str, dict[str, Any]] = {}
         self._failed: list[str] = []
 
@@ -53,6 +56,7 @@ class _Stages:
         Raises:
             ScheduledWorkError: with what failed.
         """
+        show_stages(self._flow, self.reports, self._failed)
         if self._failed:
             raise ScheduledWorkError(" ".join(self._failed), command="stillhouse show runs")
         return self.reports
@@ -63,13 +67,14 @@ def _prepared(home: str | None) -> str | None:
     settings = load_settings(home)
     settings.prepare_process()
     settings.prepare_home()
+    start_logging(form=settings.log_format)
     return home
 
 
 @flow(name="nightly", validate_parameters=False, retries=2, retry_delay_seconds=60)
 def nightly(archives: Sequence[str], home: str | None = None) -> dict[str, Any]:
     """Ingest every archive, extract what is missing, and give new clips their codes."""
-    home, stages = _prepared(home), _Stages()
+    home, stages = _prepared(home), _Stages("nightly")
     for archive in archives:
         stages.run(f"ingest {archive}", partial(ingest, archive, home))
     stages.run("extract", partial(extract, (), home))
@@ -82,7 +87,7 @@ def nightly(archives: Sequence[str], home: str | None = None) -> dict[str, Any]:
 @flow(name="weekly", validate_parameters=False, retries=2, retry_delay_seconds=60)
 def weekly(models: dict[str, str], home: str | None = None) -> dict[str, Any]:
     """Train each model (name to preset) on what is there now; promote it if it earned it."""
-    home, stages = _prepared(home), _Stages()
+    home, stages = _prepared(home), _Stages("weekly")
     for model, preset in models.items():
         stages.run(f"distill {model}", partial(distill, preset, home, model))
         if f"distill {model}" in stages.reports:
@@ -105,7 +110,7 @@ def promoted(
     be seen in the run: what serves now is what is used.
     """
     del version
-    home, stages = _prepared(home), _Stages()
+    home, stages = _prepared(home), _Stages("promoted")
     if model in ENCODERS:
         stages.run("reindex", partial(reindex, f"models:/{model}@champion", home))
     for name, select in (selections or {}).items():
@@ -118,7 +123,7 @@ def promoted(
 @flow(name="upkeep", validate_parameters=False, retries=2, retry_delay_seconds=60)
 def upkeep(home: str | None = None) -> dict[str, Any]:
     """Make few files of many in every table, and remove codes that no longer serve."""
-    home, stages = _prepared(home), _Stages()
+    home, stages = _prepared(home), _Stages("upkeep")
     settings = load_settings(home)
     stages.run("compact", partial(compact_tables, settings))
     for model in ENCODERS:
@@ -141,6 +146,7 @@ def quality(most_refused: float = 0.05, home: str | None = None) -> dict[str, An
     found = rows(Catalog(settings.catalog).snapshot(), "runs_latest")
     shares = {row["flow"]: row["quarantined"] / row["inputs"] for row in found if row["inputs"]}
     high = {name: round(share, 4) for name, share in shares.items() if share > most_refused}
+    show_stages("quality", {row["flow"]: row for row in found}, [])
     for name, share in high.items():
         quarantine_is_high(name, share, most_refused)
     if high:
@@ -161,7 +167,7 @@ def backfill(
     Folders are named by date in most archives, so that a range of names is a range of dates. Each
     is an ingest of its own: killed anywhere and run again, it goes on with the folder it was at.
     """
-    home, stages = _prepared(home), _Stages()
+    home, stages = _prepared(home), _Stages("backfill")
     for folder in folders_of(load_settings(home), archive, first, last):
         stages.run(folder, partial(ingest, folder, home))
     return stages.end()

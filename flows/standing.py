@@ -169,7 +169,7 @@ def _asked(name: str, plan: Plan, settings: Settings) -> dict[str, Any] | None:
     run.ledger.check()
     # No flow ran, so there is no flow run to name and no row in the ledger.
     stamp = {"flow_run_id": None, "snapshot": run.catalog.snapshot().versions}
-    return stamp | run.ledger.counts() | run.ledger.extra | found
+    return stamp | run.ledger.report() | found
 
 
 def _ingest(archive: str, run: FlowRun) -> dict[str, Any] | None:

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Self
 
 import psutil  # type: ignore[import-untyped]  # ships no types
 
+from infra.log_lines import LineFormatter, resume
+from infra.settings import asked_log_format
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from rich.progress import Progress, TaskID
@@ -28,25 +31,33 @@ SHOW_AFTER_S = 2.0
 _PLAIN = re.compile(r"[^\s\"=]+")
 
 
-def start_logging(level: int = logging.INFO) -> None:
-    """Send our log lines to stderr as `time level event key=value ...`; safe to call again."""
+def start_logging(level: int = logging.INFO, form: str | None = None) -> None:
+    """Send our log lines to stderr, plain or JSON (`form`; else as the environment asks).
+
+    Safe to call again. `log_lines.py` says what a line has.
+    """
     logger = logging.getLogger(LOGGER_NAME)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    )
+    handler.setFormatter(LineFormatter(form or asked_log_format()))
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
+
+
+def log_for(runs: Mapping[str, str]) -> None:
+    """Begin a worker's log: it tells, as its driver does, which runs it works for."""
+    start_logging()
+    resume(runs)
 
 
 def log_facts(event: str, *, level: int = logging.INFO, **facts: object) -> None:
     """Write one log line: what happened, then facts with keys in the order given."""
     logger = logging.getLogger(LOGGER_NAME)
     if logger.isEnabledFor(level):
-        logger.log(level, "%s", format_facts(event, **facts))
+        both = {"event": event, "facts": facts}
+        logger.log(level, "%s", format_facts(event, **facts), extra=both)
 
 
 def format_facts(event: str, **facts: object) -> str:
@@ -151,9 +162,9 @@ class Bar:
 
     def __init__(self, description: str, total: int | None, unit: str) -> None:
         self.done = 0
-        self._total = total
+        self.total = total
+        self.description = description
         self._unit = unit
-        self._description = description
         self._started = time.monotonic()
         self._drawn: tuple[Progress, TaskID] | None = None
         self._closed = False
@@ -179,7 +190,7 @@ class Bar:
     def _amount(self) -> str:
         if self._unit == "B":
             return "{task.fields[rate]}"
-        if self._total is None:
+        if self.total is None:
             return f"{{task.completed:.0f}} {self._unit}  {{task.fields[rate]}}"
         return f"{{task.completed:.0f}}/{{task.total:.0f}} {self._unit}  {{task.fields[rate]}}"
 
@@ -199,7 +210,7 @@ class Bar:
                 transient=True,
             )
             task = display.add_task(
-                self._description, total=self._total, completed=self.done, rate=self._rate()
+                self.description, total=self.total, completed=self.done, rate=self._rate()
             )
             display.start()
             self._drawn = (display, task)
@@ -210,6 +221,14 @@ class Bar:
             self._closed = True
             if self._drawn is not None:
                 self._drawn[0].stop()
+
+
+_OPEN: list[Bar] = []
+
+
+def open_bars() -> tuple[Bar, ...]:
+    """Return what is being counted in this process now, outermost first."""
+    return tuple(_OPEN)
 
 
 @contextmanager
@@ -227,8 +246,10 @@ def progress(
     timer.daemon = True
     if shown:
         timer.start()
+    _OPEN.append(bar)
     try:
         yield bar
     finally:
+        _OPEN.remove(bar)
         timer.cancel()
         bar._close()  # noqa: SLF001

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from infra.errors import ComputeUnavailableError
+from infra.log_lines import context
+from infra.observability import log_for
 from infra.ray_local import start_local, stop_local
 from infra.ray_outcomes import (
     DECODE_TIMEOUT,
@@ -34,10 +36,10 @@ from infra.ray_outcomes import (
     reason_of,
 )
 from infra.ray_pool import Worker, map_batches, map_batches_again
-from infra.settings import WORKER_ENVIRONMENT
+from infra.settings import LOG_FORMAT_VARIABLE, WORKER_ENVIRONMENT, asked_log_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from infra.settings import Settings
 
@@ -71,7 +73,7 @@ def connect(settings: Settings) -> None:
     """
     settings.prepare_process()
     if settings.ray_address is not None:
-        _require_head(settings.ray_address)
+        require_head(settings.ray_address)
         _join(settings.ray_address)
         return
     if not _is_connected():
@@ -95,7 +97,13 @@ def _is_connected() -> bool:
     return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
-def _require_head(address: str) -> None:
+def require_head(address: str) -> None:
+    """Make sure that somebody listens where a cluster's head should be.
+
+    Raises:
+        ComputeUnavailableError: nobody does.
+        ValueError: that is no address.
+    """
     if address == "auto" or _is_connected():
         return
     parsed = urlsplit(address if "://" in address else f"ray://{address}")
@@ -118,7 +126,9 @@ def _join(address: str) -> None:
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+            runtime_env={
+                "env_vars": {**WORKER_ENVIRONMENT, LOG_FORMAT_VARIABLE: asked_log_format()}
+            },
         )
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise ComputeUnavailableError(
@@ -156,7 +166,7 @@ def map_isolated(
     running: dict[Any, _Alone[T]] = {}
 
     def start(one: _Alone[T]) -> None:
-        running[task.remote(function, one.item, timeout_s)] = one
+        running[task.remote(function, one.item, timeout_s, context())] = one
 
     try:
         while True:
@@ -243,9 +253,12 @@ class _Alone(Generic[T]):
         return self.started_s is not None and time.time() - self.started_s >= self.timeout_s
 
 
-def _run_alone(function: Callable[[T], R], item: T, timeout_s: float) -> Iterator[R | float]:
+def _run_alone(
+    function: Callable[[T], R], item: T, timeout_s: float, runs: Mapping[str, str]
+) -> Iterator[R | float]:
     """Yield the time it begins, in seconds (waiting for a core is over by then), and the result."""
     yield time.time()
+    log_for(runs)
     # The default action of SIGALRM ends the process without asking the interpreter. Ray runs a
     # task in the main thread, where alone a handler can be set.
     before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -273,7 +286,7 @@ def stream(
 
     held = fitting_cpus(settings.cpus)[0] if cpus is None else cpus
     task = ray.remote(_iterate).options(num_cpus=held, num_returns="streaming", max_retries=0)
-    produced = task.remote(function, work)
+    produced = task.remote(function, work, context())
     try:
         for ref in produced:
             yield ray.get(ref)
@@ -289,7 +302,8 @@ def stream(
             ray.cancel(produced, force=True)
 
 
-def _iterate(function: Callable[[T], Iterable[R]], work: T) -> Iterator[R]:
+def _iterate(function: Callable[[T], Iterable[R]], work: T, runs: Mapping[str, str]) -> Iterator[R]:
+    log_for(runs)
     # Not `yield from`: Ray sends into the generator, which other iterators cannot take.
     for value in function(work):  # noqa: UP028
         yield value

@@ -12,6 +12,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from infra.errors import ComputeUnavailableError
+from infra.log_lines import context
+from infra.observability import log_for
 from infra.ray_outcomes import (
     WORKER_CRASHED,
     WORKER_TIMEOUT,
@@ -24,7 +26,7 @@ from infra.ray_outcomes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # After so many actors that died before they were ready there is no use in another.
 _STILLBORN = 2
@@ -114,7 +116,10 @@ class _Seat:
 class _Holder:
     """The actor: builds the worker in a call of its own, so that its errors come back whole."""
 
-    def open(self, worker: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def open(
+        self, worker: Callable[..., Any], arguments: tuple[Any, ...], runs: Mapping[str, str]
+    ) -> None:
+        log_for(runs)
         self._worker = worker(*arguments)
 
     def run(self, item: object) -> object:
@@ -138,7 +143,7 @@ class _Pool:
         self._actor = ray.remote(_Holder).options(
             num_cpus=cpus, max_restarts=0, max_task_retries=0, max_concurrency=threads
         )
-        self._start = (worker, arguments)
+        self._start = (worker, arguments, context())
         self._threads = threads
         self._timeout_s = timeout_s
         self._seats: list[_Seat] = []

@@ -13,16 +13,19 @@ import sys
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import UsageError
+from infra.log_lines import JSON, PLAIN, redacted
 from infra.storage import disk_errors, ensure_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+LOG_FORMAT_VARIABLE = "STILLHOUSE_LOG_FORMAT"
 
 # No call leaves the machine unless asked, nothing is unpickled, libraries keep to one thread in
 # each worker (decoder threads x torch threads x processes is the usual way to lose a machine).
@@ -69,7 +72,13 @@ class Settings(BaseSettings):
     Each field is set by `STILLHOUSE_<NAME>`; `home` also by `--home`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="STILLHOUSE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STILLHOUSE_",
+        extra="forbid",
+        frozen=True,
+        # What is refused may be a secret, and an error is kept by whoever shows it.
+        hide_input_in_errors=True,
+    )
 
     home: Path = Field(default=Path(".stillhouse"), description="catalog, models, assets and state")
     catalog_uri: str | None = Field(default=None, description="catalog elsewhere than home/catalog")
@@ -88,6 +97,13 @@ class Settings(BaseSettings):
         description="cores to work with, of all machines of a cluster together",
     )
     object_store_bytes: int = Field(default=256 << 20, ge=80 << 20, description="of a local Ray")
+
+    log_format: Literal["plain", "json"] = Field(
+        default="plain", description="of log lines: key=value, or a JSON object a line"
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="serve /metrics there on loopback during a flow"
+    )
 
     clip_max_ns: int = Field(default=2_000_000_000, gt=0, description="longest clip")
     clip_min_ns: int = Field(
@@ -126,6 +142,16 @@ class Settings(BaseSettings):
     batch_clips: int = Field(default=16, ge=1, description="clips one worker takes at a time")
     min_free_bytes: int = Field(default=64 << 20, description="stop before the disk is this full")
 
+    @field_validator("catalog_uri", "mlflow_tracking_uri", "s3_endpoint", "ray_address")
+    @classmethod
+    def _without_password(cls, address: str | None) -> str | None:
+        if address is not None and redacted(address) != address:
+            raise ValueError(
+                "it holds a password or key, which would stand in logs and in Prefect: set "
+                "MLFLOW_TRACKING_USERNAME and _PASSWORD, PGPASSFILE or AWS_* instead"
+            )
+        return address
+
     @cached_property
     def root(self) -> Path:
         """Home as an absolute path."""
@@ -145,6 +171,11 @@ class Settings(BaseSettings):
     def generations(self) -> Path:
         """Folder of generated video."""
         return self.root / "generations"
+
+    @property
+    def metrics(self) -> Path:
+        """Folder of metrics of the last runs, a file a flow, for a collector of text files."""
+        return self.root / "metrics"
 
     @property
     def state(self) -> Path:
@@ -202,6 +233,11 @@ class Settings(BaseSettings):
 def load_settings(home: Path | str | None = None) -> Settings:
     """Read the settings from the environment, with `home` replaced if given."""
     return Settings() if home is None else Settings(home=Path(home))
+
+
+def asked_log_format() -> str:
+    """Return the format of log lines that the environment asks for; local workers inherit it."""
+    return JSON if os.environ.get(LOG_FORMAT_VARIABLE, "").lower() == JSON else PLAIN
 
 
 def page_token() -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from infra.log_lines import bound
 from infra.tracking_database import prepare_database
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def start_run(
     run = Run(settings, opened.info.run_id, store)
     try:
         mlflow.log_params(dict(params))
-        yield run
+        with bound(mlflow_run_id=run.run_id):
+            yield run
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         # A server that went away cannot be told; why the block ended matters more.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -26,11 +26,13 @@ from tasks.refine_plan import is_refined
 from tasks.serving import begin_serving, serving_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tasks.clip_encoder import EncodedClips
     from tasks.encode_plan import CodeWork, EncodePlan
     from tasks.run_record import FlowRun
+
+T = TypeVar("T")
 
 # Clips a worker takes at a time: of one camera 10 s of preset laptop's work, 250 codes a file.
 BATCH_CLIPS = 64
@@ -69,16 +71,18 @@ def _encode(plan: EncodePlan, run: FlowRun, most_seconds: float) -> None:
     arguments = (settings, run.flow_run_id, plan.snapshot, plan.coding, str(folder))
     totals = EncodedClips()
     with progress("reindex", len(plan.work), "clips") as bar:
-        cut = batches(plan.work, settings.cpus)
+        size = batch_size(len(plan.work), settings.cpus)
+        cut = batches(plan.work, size)
         # Asked for one at a time, each when a worker is free for it.
         due = takewhile(lambda _: sum(totals.cpu_seconds.values()) < most_seconds, cut)
         # One process a core with one thread: between its convolutions the network is Python.
         for outcome in map_batches_again(
-            ClipEncoder, arguments, due, actors=min(settings.cpus, len(cut))
+            ClipEncoder, arguments, due, actors=min(settings.cpus, -(-len(plan.work) // size))
         ):
             if isinstance(outcome, Finished):
                 _commit(outcome.result, run)
                 totals.add(outcome.result)
+                run.ledger.spend(outcome.result.cpu_seconds)
             else:
                 _quarantine_lost(outcome.item, outcome.reason, plan, run)
             bar.advance(len(outcome.item))
@@ -87,15 +91,19 @@ def _encode(plan: EncodePlan, run: FlowRun, most_seconds: float) -> None:
     if left:
         ledger.pending += left
         ledger.extra["pending_until"] = "stillhouse reindex"
-    spent = {f"cpu_{name}_s": round(s, 3) for name, s in sorted(totals.cpu_seconds.items())}
     run.ledger.extra["codes"] = totals.codes
-    run.ledger.extra |= spent
 
 
-def batches(work: Sequence[CodeWork], cpus: int) -> list[list[CodeWork]]:
-    """Cut the work, in order of session and time, into batches that keep every core busy."""
-    size = max(1, min(BATCH_CLIPS, -(-len(work) // (cpus * TURNS))))
-    return [list(work[at : at + size]) for at in range(0, len(work), size)]
+def batch_size(clips: int, cpus: int) -> int:
+    """Return how many clips a worker takes at a time, so that every core is kept busy."""
+    return max(1, min(BATCH_CLIPS, -(-clips // (cpus * TURNS))))
+
+
+def batches(work: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the work in batches of at most `size`, in its order."""
+    rest = iter(work)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def _commit(found: EncodedClips, run: FlowRun) -> None:

@@ -7,18 +7,22 @@ on two windows, so the cost is that of this model on this machine's cores.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalog.kept_keys import partition_files
+from catalog.schemas.codes import CODES
 from infra import registry
+from tasks.serving import PARTS, serving_of
 from tasks.window_tensors import TENSORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from models.window_encoder import WindowEncoder
-    from tasks.encode_plan import Coding, EncodePlan
+    from tasks.encode_plan import CodeWork, Coding, DueClips, EncodePlan
     from tasks.run_record import FlowRun
 
 # CPU to read one camera's features of a window of 8 steps out of the catalog: `make bench-encode`.
@@ -39,13 +43,12 @@ def reindex_estimate(plan: EncodePlan, run: FlowRun) -> dict[str, Any]:
     one, more = (_seconds(net, coding, cameras) for cameras in (1, 3)) if plan.work else (0.0, 0.0)
     # Linear in the cameras: each is a share of the extractor's work and of the combiner's tokens.
     camera = max(0.0, (more - one) / 2)
-    seconds, clips_s = 0.0, 0.0
-    for work in plan.work:
-        cameras = min(len(work.clip.cameras), coding.spec.cameras)
-        windows = -(-work.clip.steps // coding.steps)
-        seconds += windows * (one + (cameras - 1) * camera)
-        seconds += work.clip.steps * len(work.clip.cameras) * READ_MS_PER_STEP / 1e3
-        clips_s += work.clip.steps * run.settings.grid_step_ns / 1e9
+    seconds, steps_all, windows_all = 0.0, 0, 0
+    for (steps, cameras), clips in _shapes(plan.work).items():
+        windows = -(-steps // coding.steps) * clips
+        seconds += windows * (one + (min(cameras, coding.spec.cameras) - 1) * camera)
+        seconds += clips * steps * cameras * READ_MS_PER_STEP / 1e3
+        steps_all, windows_all = steps_all + clips * steps, windows_all + windows
     return {
         "dry_run": True,
         "model": coding.model.uri,
@@ -56,10 +59,43 @@ def reindex_estimate(plan: EncodePlan, run: FlowRun) -> dict[str, Any]:
         "pending": run.ledger.pending,
         "pending_until": run.ledger.extra.get("pending_until"),
         "to_encode": len(plan.work),
-        "windows": plan.windows,
-        "hours": clips_s / 3600,
+        "windows": windows_all,
+        "hours": steps_all * run.settings.grid_step_ns / 1e9 / 3600,
         "core_hours": seconds / 3600,
+        "bytes": _bytes(plan, windows_all),
+        "why": _why(plan),
     }
+
+
+def _shapes(work: DueClips | list[CodeWork]) -> Mapping[tuple[int, int], int]:
+    """Return how many clips there are of each (grid steps, cameras)."""
+    if isinstance(work, list):
+        return Counter((one.clip.steps, len(one.clip.cameras)) for one in work)
+    return work.shapes
+
+
+def _bytes(plan: EncodePlan, windows: int) -> int | None:
+    """Return what so many codes take on disk, if this model has codes to go by."""
+    files = partition_files(plan.snapshot, CODES, {"model": plan.coding.model.name})
+    rows = sum(one.rows for one in files)
+    return round(windows * sum(one.bytes for one in files) / rows) if rows else None
+
+
+def _why(plan: EncodePlan) -> dict[str, int]:
+    """Return by reason how many clips are to be encoded."""
+    serving = serving_of(plan.snapshot, plan.coding.model.name)
+    replaced = 0 if isinstance(plan.work, list) else plan.work.replaced
+    found = {}
+    if serving is not None and replaced:
+        changed = [
+            PARTS[name] for name, is_now in plan.coding.parts.items() if serving[name] != is_now
+        ]
+        found[f"stale, since then changed: {', '.join(changed)}"] = replaced
+    rest = len(plan.work) - replaced
+    if rest:
+        # What a clip is given is in the key of its code: one that changed looks like a new clip.
+        found["new, or with other cameras, labels or calibration"] = rest
+    return found
 
 
 def _seconds(net: WindowEncoder, coding: Coding, cameras: int) -> float:

@@ -9,26 +9,33 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from catalog.code_state import CLIP_TABLES, Wanted, code_state
 from catalog.ids import digest
-from catalog.query import rows
+from catalog.kept_keys import KeptKeys, among, partition_files
+from catalog.query import ask, connect_to, query_text, rows
+from catalog.schemas.features import FEATURES
 from catalog.usersql import selection
 from infra import registry
 from infra.errors import CatalogEmptyError
 from tasks.clip_index import indexed
 from tasks.distiller_presets import MODEL_NAME
 from tasks.encoder_presets import reading_of
-from tasks.feature_plan import asked
+from tasks.serving import serving_of
+from tasks.views.catalogue import view_named
 from tasks.views.current import missing_assets, view_versions
 from tasks.views.version import own_source
 from tasks.windows import WindowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from catalog.code_state import CodeState
     from catalog.snapshot import Snapshot
     from infra.registry import ModelVersion
     from infra.settings import Settings
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
     from tasks.run_record import FlowRun
 
 STAGE = "reindex"
+# Clips that are Python objects at once: 2 KB each. A chunk takes 2 s of CPU at a million.
+CHUNK_CLIPS = 50_000
 # What of our source can change a code besides the network, whose version stands in its files, and
 # the views, which have versions of their own.
 SOURCES = ("tasks.clip_index", "tasks.clip_windows", "tasks.encoding", "tasks.window_tensors")
@@ -103,6 +112,81 @@ class CodeWork:
         }
 
 
+class DueClips:
+    """The clips that are to be encoded, as many as there are, read a chunk of sessions at a time.
+
+    In order of session and time, those that `first` chooses (clip ids) before all others.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        state: CodeState,
+        step_ns: int,
+        first: frozenset[str] = frozenset(),
+    ) -> None:
+        self._snapshot, self._state, self._step_ns, self._first = snapshot, state, step_ns, first
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._state.due)
+
+    @property
+    def shapes(self) -> Mapping[tuple[int, int], int]:
+        """How many there are of each (grid steps, cameras)."""
+        return self._state.shapes
+
+    @property
+    def replaced(self) -> int:
+        """How many have a code of the version that serves now."""
+        return self._state.replaced
+
+    def __iter__(self) -> Iterator[CodeWork]:
+        """Yield what is to be encoded."""
+        if not self._first:
+            yield from self._of(self._state.sessions)
+            return
+        urgent = self._urgent_sessions()
+        yield from (one for one in self._of(urgent) if one.clip.clip_id in self._first)
+        for one in self._of(self._state.sessions):
+            if one.clip.clip_id not in self._first:
+                yield one
+
+    def _urgent_sessions(self) -> dict[str, int]:
+        clips = {"clip_ids": sorted(self._first)}
+        found = {row["session_id"] for row in rows(self._snapshot, "sessions_of_clips", clips)}
+        return {name: count for name, count in self._state.sessions.items() if name in found}
+
+    def _of(self, sessions: Mapping[str, int]) -> Iterator[CodeWork]:
+        for names in _chunks(sessions):
+            with connect_to(self._snapshot, CLIP_TABLES) as connection:
+                found = ask(connection, query_text("session_givens"), {"sessions": names})
+            # Which of them are due is known: no feature and no code is read again.
+            keys = found["code"].to_numpy()
+            order = np.argsort(keys)
+            due = np.zeros(len(keys), bool)
+            due[order] = among(keys[order], self._state.due)
+            ready = {row["clip_id"]: row for row in found.filter(pa.array(due)).to_pylist()}
+            for clip in indexed(self._snapshot, "", self._step_ns, names):
+                row = ready.get(clip.clip_id)
+                if row is not None:
+                    yield CodeWork(clip, row["end_ns"], row["given"])
+
+
+def _chunks(sessions: Mapping[str, int]) -> Iterator[list[str]]:
+    """Yield sessions together that have some `CHUNK_CLIPS` clips to be encoded."""
+    chunk: list[str] = []
+    clips = 0
+    for name, count in sessions.items():
+        chunk.append(name)
+        clips += count
+        if clips >= CHUNK_CLIPS:
+            yield chunk
+            chunk, clips = [], 0
+    if chunk:
+        yield chunk
+
+
 @dataclass(frozen=True, slots=True)
 class EncodePlan:
     """The clips without a code of this version, read from one snapshot.
@@ -112,13 +196,8 @@ class EncodePlan:
 
     coding: Coding
     snapshot: Snapshot
-    work: list[CodeWork]
+    work: DueClips | list[CodeWork]
     serves: bool
-
-    @property
-    def windows(self) -> int:
-        """How many codes are to be made."""
-        return sum(-(-one.clip.steps // self.coding.steps) for one in self.work)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -134,35 +213,38 @@ def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) ->
         NoChampionError: no distiller has been promoted.
         UsageError, ModelNotFoundError: there is no such model.
     """
-    snapshot = run.catalog.snapshot()
-    if not rows(snapshot, "has_clips"):
-        raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
-    model = registry.resolve(run.settings, model_uri or f"models:/{MODEL_NAME}@champion")
-    coding = coding_by(model, snapshot, run.settings)
-    names = {"model": model.name, "version": coding.version}
-    state = rows(snapshot, "code_state", names | asked(dict(coding.views)))
-    cached = [row for row in state if row["is_there"]]
-    refused = [row for row in state if row["is_refused"] and not row["is_there"]]
-    fresh = [row for row in state if not row["is_there"] and not row["is_refused"]]
-    ready = {row["clip_id"]: row for row in fresh if not row["is_lacking"] and coding.views}
-    run.ledger.inputs = len(state)
-    run.ledger.cached = len(cached)
-    run.ledger.quarantined = len(refused)
-    run.ledger.pending = len(fresh) - len(ready)
+    settings, snapshot = run.settings, run.catalog.snapshot()
+    with connect_to(snapshot, CLIP_TABLES) as connection:
+        if not ask(connection, query_text("has_clips")).num_rows:
+            raise CatalogEmptyError(
+                "The catalog has no clips yet.", command="stillhouse ingest FOLDER"
+            )
+    model = registry.resolve(settings, model_uri or f"models:/{MODEL_NAME}@champion")
+    coding = coding_by(model, snapshot, settings)
+    serving = serving_of(snapshot, model.name)
+    features = {
+        name: (version, view_named(name).spec.given) for name, version in coding.views.items()
+    }
+    state = code_state(
+        snapshot,
+        Wanted(
+            model.name, coding.version, features, None if serving is None else serving["version"]
+        ),
+        KeptKeys(settings.state / "keys", threads=settings.cpus),
+        settings.grid_step_ns,
+        threads=settings.cpus,
+    )
+    run.ledger.inputs = state.clips
+    run.ledger.cached = state.cached
+    run.ledger.quarantined = state.refused
+    run.ledger.pending = state.pending
     if run.ledger.pending:
         run.ledger.extra["pending_until"] = "stillhouse extract"
-    sessions = {row["session_id"] for row in ready.values()}
-    step_ns = run.settings.grid_step_ns
-    clips = indexed(snapshot, "", step_ns, sessions) if sessions else []
-    work = [
-        CodeWork(clip, ready[clip.clip_id]["end_ns"], ready[clip.clip_id]["given"])
-        for clip in clips
-        if clip.clip_id in ready
-    ]
+    urgent = frozenset[str]()
     if first is not None:
-        urgent = {one.clip_id for one in selection(snapshot, first)}
-        work.sort(key=lambda one: one.clip.clip_id not in urgent)  # stable: else by time as before
-    champion = registry.champion_version(run.settings, model.name)
+        urgent = frozenset(one.clip_id for one in selection(snapshot, first))
+    work = DueClips(snapshot, state, settings.grid_step_ns, urgent)
+    champion = registry.champion_version(settings, model.name)
     return EncodePlan(coding, snapshot, work, model.version == champion)
 
 
@@ -176,8 +258,11 @@ def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Co
 
     reading = reading_of(model)
     versions = view_versions(WindowSpec(tensors=reading.tensors).views, settings)
-    state = rows(snapshot, "feature_state", asked(versions))
-    there = {row["view"] for row in state if row["cached"]}
+    there = {
+        name
+        for name, version in versions.items()
+        if partition_files(snapshot, FEATURES, {"view": name, "version": version})
+    }
     unavailable = missing_assets(list(versions), settings.assets)
     views = {
         name: version

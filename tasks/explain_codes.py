@@ -15,6 +15,7 @@ from tasks.distiller_presets import MODEL_NAME
 from tasks.encode_plan import coding_by
 from tasks.feature_plan import asked
 from tasks.refine_plan import base_of
+from tasks.serving import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 CODE = "code"
-# The parts of a version, as table `code_versions` has them and as people read them.
-PARTS = {"model_digest": "model", "views": "views", "windows": "windows", "source": "source"}
 
 
 def explain_code(settings: Settings, clip_id: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     )
     connect(settings)
     with progress("extract", plan.missing, "features") as bar:
-        settle = partial(_settle, run=run, cpu_seconds={}, advance=bar.advance)
+        settle = partial(_settle, run=run, advance=bar.advance)
         if plan.work:
             # One actor a machine with a thread per core: every kernel releases the GIL, so two
             # threads reach .97 of two bare threads, where two actors reach .89.
@@ -117,7 +117,6 @@ def _settle(
     items: Sequence[Batch],
     *,
     run: FlowRun,
-    cpu_seconds: dict[str, float],
     advance: Callable[[int], None],
 ) -> None:
     """Put batches through a pool of workers and account for every feature that is due in them."""
@@ -128,18 +127,17 @@ def _settle(
         worker, arguments, items, actors=machines, cpus_per_actor=each, threads=threads
     ):
         if isinstance(outcome, Finished):
-            _commit(outcome.result, run, cpu_seconds)
+            _commit(outcome.result, run)
         else:
             _quarantine_lost(_clips(outcome.item), run)
         advance(sum(len(clip.due) for clip in _clips(outcome.item)))
-    run.ledger.extra |= {f"cpu_{name}_s": round(s, 3) for name, s in sorted(cpu_seconds.items())}
 
 
 def _clips(batch: Batch) -> list[ClipWork]:
     return [clip for one in batch for clip in (one.cameras if isinstance(one, RigWork) else (one,))]
 
 
-def _commit(found: Extracted, run: FlowRun, cpu_seconds: dict[str, float]) -> None:
+def _commit(found: Extracted, run: FlowRun) -> None:
     run.catalog.commit_files(FEATURES, found.files)
     run.catalog.commit(QUARANTINE, found.quarantine)
     run.ledger.done += found.done
@@ -148,8 +146,7 @@ def _commit(found: Extracted, run: FlowRun, cpu_seconds: dict[str, float]) -> No
     run.ledger.frames_decoded += found.frames_decoded
     run.ledger.frames_bad += found.frames_wanted - found.frames_decoded
     run.ledger.bytes_out += sum(file.bytes for file in found.files)
-    for name, seconds in found.cpu_seconds.items():
-        cpu_seconds[name] = cpu_seconds.get(name, 0.0) + seconds
+    run.ledger.spend(found.cpu_seconds)
 
 
 def _quarantine_lost(clips: list[ClipWork], run: FlowRun) -> None:

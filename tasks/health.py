@@ -1,7 +1,7 @@
 """What `stillhouse doctor` examines: can this machine and this home do the work?
 
-Reads versions, disk, caches and the registry; writes one probe file into the home folder and
-removes it.
+Reads versions, disk, caches and the registry; writes probe files into the home folder and removes
+them. Servers, cluster and clocks are examined in `server_health.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from packaging.requirements import Requirement
 from infra import assets
 from infra.errors import StillhouseError
 from infra.past_runs import tracking_errors, unreachable
+from tasks import server_health
 from tasks.presets import MODEL_NAME
+from tasks.server_health import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +45,17 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         _mlflow,
         _unsent,
         _champion,
+        server_health.prefect_server,
+        server_health.mlflow_server,
+        server_health.cluster,
+        server_health.clock,
     ]
-    return [check(settings) for check in checks]
-
-
-def _check(name: str, detail: str, *, ok: bool, fix: str | None = None) -> dict[str, Any]:
-    return {"name": name, "ok": ok, "detail": detail, "fix": None if ok else fix}
+    return [one(settings) for one in checks]
 
 
 def _python(_: Settings) -> dict[str, Any]:
     found = ".".join(map(str, sys.version_info[:3]))
-    return _check("python", found, ok=sys.version_info >= (3, 11), fix="make install")
+    return check("python", found, ok=sys.version_info >= (3, 11), fix="make install")
 
 
 def _packages(_: Settings) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _packages(_: Settings) -> dict[str, Any]:
         if not wanted.specifier.contains(found, prereleases=True):
             wrong.append(f"{wanted.name} {found} is not {wanted.specifier}")
     detail = "; ".join(wrong) or "every package is in its range"
-    return _check("packages", detail, ok=not wrong, fix="make install")
+    return check("packages", detail, ok=not wrong, fix="make install")
 
 
 def _home(settings: Settings) -> dict[str, Any]:
@@ -81,33 +83,33 @@ def _home(settings: Settings) -> dict[str, Any]:
             pass
     except OSError as error:
         fix = "export STILLHOUSE_HOME=A_FOLDER_YOU_MAY_WRITE"
-        return _check("home", f"{settings.root}: {error.strerror}", ok=False, fix=fix)
-    return _check("home", str(settings.root), ok=True)
+        return check("home", f"{settings.root}: {error.strerror}", ok=False, fix=fix)
+    return check("home", str(settings.root), ok=True)
 
 
 def _disk(settings: Settings) -> dict[str, Any]:
     there = next(p for p in (settings.root, *settings.root.parents) if p.exists())
     free = shutil.disk_usage(there).free
     detail = f"{free / 2**30:.1f} GiB free"
-    return _check("disk", detail, ok=free > ADVISED_FREE_BYTES, fix=f"df -h {there}")
+    return check("disk", detail, ok=free > ADVISED_FREE_BYTES, fix=f"df -h {there}")
 
 
 def _decoder(_: Settings) -> dict[str, Any]:
     from tasks.decode import decoder_build
 
-    return _check("decoder", decoder_build(), ok=True)
+    return check("decoder", decoder_build(), ok=True)
 
 
 def _precision(settings: Settings) -> dict[str, Any]:
     from models.precision import cpu_precision
 
-    return _check("training", f"{cpu_precision()} on {settings.cpus} cores", ok=True)
+    return check("training", f"{cpu_precision()} on {settings.cpus} cores", ok=True)
 
 
 def _assets(settings: Settings) -> dict[str, Any]:
     absent = [found.name for found in assets.listing(settings.assets) if not found.here]
     detail = f"absent: {', '.join(absent)}" if absent else "all fetched"
-    return _check("assets", detail, ok=not absent, fix="stillhouse assets fetch")
+    return check("assets", detail, ok=not absent, fix="stillhouse assets fetch")
 
 
 def _catalog(settings: Settings) -> dict[str, Any]:
@@ -116,16 +118,16 @@ def _catalog(settings: Settings) -> dict[str, Any]:
     try:
         snapshot = Catalog(settings.catalog).snapshot()
     except (StillhouseError, OSError) as error:
-        return _check("catalog", str(error), ok=False, fix="stillhouse ingest FOLDER")
+        return check("catalog", str(error), ok=False, fix="stillhouse ingest FOLDER")
     if not snapshot.versions:
-        return _check("catalog", "nothing ingested yet", ok=False, fix="stillhouse demo")
-    return _check("catalog", f"{settings.catalog}, {len(snapshot.versions)} tables", ok=True)
+        return check("catalog", "nothing ingested yet", ok=False, fix="stillhouse demo")
+    return check("catalog", f"{settings.catalog}, {len(snapshot.versions)} tables", ok=True)
 
 
 def _mlflow(settings: Settings) -> dict[str, Any]:
     """Ask whether somebody listens, not what MLflow says: it would be asked for half a minute."""
     detail = unreachable(settings)
-    return _check("mlflow", detail or settings.tracking_uri, ok=not detail, fix=NO_SERVER_FIX)
+    return check("mlflow", detail or settings.tracking_uri, ok=not detail, fix=NO_SERVER_FIX)
 
 
 def _unsent(settings: Settings) -> dict[str, Any]:
@@ -134,17 +136,17 @@ def _unsent(settings: Settings) -> dict[str, Any]:
 
     waiting = [f"{one.model} ({one.preset})" for one in kept_results(settings)]
     detail = f"trained, not in MLflow yet: {', '.join(waiting)}" if waiting else "none waits"
-    return _check("trained models", detail, ok=not waiting, fix=SEND)
+    return check("trained models", detail, ok=not waiting, fix=SEND)
 
 
 def _champion(settings: Settings) -> dict[str, Any]:
     from infra import registry
 
     if unreachable(settings):
-        return _check("champion", "MLflow does not answer", ok=False, fix=NO_SERVER_FIX)
+        return check("champion", "MLflow does not answer", ok=False, fix=NO_SERVER_FIX)
     try:
         with tracking_errors(settings):
             found = registry.champion(settings, MODEL_NAME)
     except StillhouseError as error:
-        return _check("champion", str(error), ok=False, fix=error.command)
-    return _check("champion", f"{found.name} v{found.version}", ok=True)
+        return check("champion", str(error), ok=False, fix=error.command)
+    return check("champion", f"{found.name} v{found.version}", ok=True)

@@ -60,7 +60,7 @@ def scan_recordings(plan: IngestPlan, run: FlowRun) -> pa.Table:
         plan.listing.compare(plan.snapshot, plan.refusing) as found,
         progress("ingest", plan.counts["fresh"], "files") as bar,
     ):
-        batch, spent = _Batch(run), 0.0
+        batch = _Batch(run)
         reader = _Reader(plan, run, bar, batch)
         try:
             for outcome in _scanned(reader.new_files(found.fresh()), run):
@@ -71,13 +71,12 @@ def scan_recordings(plan: IngestPlan, run: FlowRun) -> pa.Table:
                 elif outcome.result.unreadable:
                     reader.lose(member, outcome.result.unreadable)
                 else:
-                    spent += outcome.result.cpu_s
+                    run.ledger.spend({"scan": outcome.result.cpu_s})
                     batch.add(member, outcome.result.results, plan)
                 bar.advance(1)
         finally:
             # Also where the storage fails: what was read before is kept.
             batch.flush()
-    run.ledger.extra["cpu_scan_s"] = round(spent, 3)
     return reader.fingerprints()
 
 

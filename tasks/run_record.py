@@ -6,8 +6,10 @@ Writes one row of the table `runs`; reads the flow run's id from Prefect.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +22,11 @@ from catalog.migration import bring_forward
 from catalog.schemas.registry import TABLES
 from catalog.schemas.runs import RUNS
 from catalog.store import Catalog
-from infra.observability import PeakMemory
+from infra import metrics
+from infra.log_lines import bound
+from infra.observability import PeakMemory, log_facts
+from tasks.run_artifacts import show_ending, shown_progress
+from tasks.run_metrics import OUTCOMES, ended, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,14 +64,28 @@ def flow_record(
     run = FlowRun(flow, settings)
     bring_forward(run.catalog)
     started_ns = time.time_ns()
-    with PeakMemory() as memory:
+    told = partial(_told, run, started_ns)
+    with (
+        bound(flow_run_id=run.flow_run_id),
+        metrics.served(settings.metrics_port, told),
+        PeakMemory() as memory,
+        shown_progress(flow),
+    ):
         try:
             yield run
         except BaseException:
             _close(run, "failed", parameters, started_ns, memory.peak_rss_bytes)
             raise
-    _close(run, "done", parameters, started_ns, memory.peak_rss_bytes)
+        _close(run, "done", parameters, started_ns, memory.peak_rss_bytes)
     run.ledger.check()
+
+
+def _told(run: FlowRun, started_ns: int) -> Mapping[tuple[str, ...], float]:
+    """Return what is served while a run goes on: what runs before it left, and its own."""
+    before = metrics.kept(run.settings.metrics)
+    return before | metrics.together(
+        {key: value for key, value in before.items() if run.flow in key}, running(run, started_ns)
+    )
 
 
 def _close(
@@ -87,12 +107,19 @@ def _close(
         "ended_ns": ended_ns,
         "version": version("stillhouse"),
     }
+    # Of what is committed for the run's own record nothing is told: it is in every run alike.
+    tell = ended(run, status, ended_ns)
     run.catalog.commit(RUNS, [row])
+    metrics.keep(run.settings.metrics, run.flow, tell)
     for table in TABLES.values():
         compact(run.catalog, table)
     run.report = {
         "flow_run_id": run.flow_run_id,
         "snapshot": snapshot.versions,
-        **ledger.counts(),
-        **ledger.extra,
+        **ledger.report(),
     }
+    facts = {name: run.report[name] for name in (*OUTCOMES, "inputs", "seconds")}
+    # On a terminal the command says the same in a table.
+    level = logging.INFO if run.settings.log_format == "json" else logging.DEBUG
+    log_facts(f"{run.flow}_{status}", level=level, **facts)
+    show_ending(run, status)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from infra.registry import ModelVersion
     from tasks.run_record import FlowRun
 
+# The parts of a version, as table `code_versions` has them and as people read them.
+PARTS = {"model_digest": "model", "views": "views", "windows": "windows", "source": "source"}
+
 
 class CodeVersion(Protocol):
     """A version of codes: of which model, and what it is made of."""

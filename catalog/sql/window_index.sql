@@ -5,5 +5,7 @@ select
     s.calibration
 from clip_sources as c
 join current_sessions as s using (session_id)
-where if($sessions is null, c.split = $split, list_contains($sessions, c.session_id))
+-- Not list_contains: of ten million clips each would be compared with hundreds of sessions.
+where ($sessions is null and c.split = $split)
+    or c.session_id in (select unnest($sessions::varchar[]))
 order by c.session_id, c.start_ns, c.clip_id, c.camera_id

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from flows.page import asking, media, pages, registry_pages
+from flows.page import asking, figures, media, pages, registry_pages
 from flows.page.guard import Guard
 from flows.page.home_site import STATIC, Site
 from infra.errors import StillhouseError
@@ -31,7 +31,7 @@ def make_app(settings: Settings, token: str | None = None) -> ASGIApp:
     app = FastAPI(title="Stillhouse", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(settings)
     app.state.models = registry_pages.RegisteredModels(settings)
-    for part in (pages, registry_pages, asking, media):
+    for part in (pages, registry_pages, asking, media, figures):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=STATIC))
     app.add_api_route("/healthz", _alive, methods=["GET"])

@@ -41,6 +41,7 @@ class Site:
         self.settings = settings
         self.latest = Latest(settings.catalog)
         self.pictures = Kept(entries=512)
+        self.figures = Kept(entries=2)
         # A decode and a statement take a core each; more at once would only wait for it.
         self.decoding = BoundedSemaphore(max(1, settings.cpus - 1))
         self.drawing = BoundedSemaphore(1)

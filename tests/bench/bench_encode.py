@@ -38,7 +38,7 @@ from models.precision import autocast, cpu_precision
 from tasks.clip_encoder import ClipEncoder
 from tasks.clip_index import indexed
 from tasks.clip_windows import ClipWindows
-from tasks.encode import batches
+from tasks.encode import batch_size, batches
 from tasks.encode_plan import CodeWork, Coding
 from tasks.encoding import TOGETHER
 from tasks.window_sets import as_torch
@@ -205,7 +205,10 @@ def ray_rate(settings: Settings, coding: Coding, work: list[CodeWork], folder: s
     warm = [work[:1]] * settings.cpus
     left, started, codes = settings.cpus, 0.0, 0
     for outcome in map_batches(
-        ClipEncoder, arguments, [*warm, *batches(work, settings.cpus)], actors=settings.cpus
+        ClipEncoder,
+        arguments,
+        [*warm, *batches(work, batch_size(len(work), settings.cpus))],
+        actors=settings.cpus,
     ):
         if not isinstance(outcome, Finished):
             raise SystemExit(f"a worker died: {outcome.reason}")

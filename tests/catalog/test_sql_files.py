@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from catalog.code_state import CAMERA_SETS
 from catalog.comparison import FINGERPRINTS, LISTED
 from catalog.query import VIEWS, ask, connect, query_names, query_text
 from catalog.schemas.registry import TABLES
@@ -28,9 +29,11 @@ PARAMETERS |= {
     "session_ids": ["x"],
     "group_by_time": True,
     "with_data": True,
+    "sessions": ["x"],
+    "step_ns": 1,
 }
-# What a listing brings along for the queries that read it.
-HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS}
+# What callers bring along for the queries that read it.
+HANDED = {"listed": LISTED, "fingerprints": FINGERPRINTS, "camera_sets": CAMERA_SETS}
 
 
 @pytest.mark.parametrize("name", query_names())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from registered_distillers import register_distiller, tiny_distiller
 
 from catalog.datafile import read_columns
 from catalog.query import named, rows, run
+from catalog.schemas.codes import CODES
 from catalog.schemas.features import FEATURES
 from catalog.store import Catalog
 from catalog.tablelog import open_log, stored_files
@@ -22,6 +24,7 @@ from infra import registry
 from infra.errors import CatalogEmptyError, ModelNotFoundError, NoChampionError
 from infra.settings import Settings
 from models.precision import autocast
+from tasks import encode_plan
 from tasks.clip_index import indexed
 from tasks.clip_windows import ClipWindows
 from tasks.encode import encode_clips
@@ -32,8 +35,6 @@ from tasks.run_record import FlowRun
 from tasks.window_sets import as_torch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Road
 
 MODEL = "distiller"
@@ -173,7 +174,7 @@ def test_a_run_that_ended_half_way_is_gone_on_with(
     register_distiller(settings, tmp_path / "first", seed=1)
     first = FlowRun("test", settings)
     plan = plan_codes.fn(None, first)
-    half = EncodePlan(plan.coding, plan.snapshot, plan.work[:5], serves=False)
+    half = EncodePlan(plan.coding, plan.snapshot, list(plan.work)[:5], serves=False)
     encode_clips.fn(half, first)
     assert first.ledger.done == 5
     assert not rows(first.catalog.snapshot(), "serving_codes")
@@ -181,6 +182,26 @@ def test_a_run_that_ended_half_way_is_gone_on_with(
     assert report["cached"] == 5
     assert report["done"] == report["inputs"] - 5
     assert run(Catalog(settings.catalog).snapshot(), CONTENT).to_pylist() == encoded.ask(CONTENT)
+
+
+def test_work_is_read_in_chunks_in_one_order(
+    encoded: Home, road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many clips are objects at once: by session and time, what is urgent first."""
+    settings = new_home(road, tmp_path)
+    register_distiller(settings, tmp_path / "first", seed=1)
+    plan = plan_codes.fn(None, FlowRun("test", settings))
+    whole = [one.clip.clip_id for one in plan.work]
+    in_order = encoded.ask("select clip_id from current_clips order by session_id, start_ns")
+    assert whole == [row["clip_id"] for row in in_order]
+    assert len(plan.work) == len(whole)
+    monkeypatch.setattr(encode_plan, "CHUNK_CLIPS", 1)
+    assert [one.clip.clip_id for one in plan.work] == whole
+    first = f"select clip_id from current_clips where clip_id in ('{whole[-1]}', '{whole[3]}')"  # noqa: S608  ids
+    urgent = plan_codes.fn(None, FlowRun("test", settings), first)
+    found = [one.clip.clip_id for one in urgent.work]
+    assert found[:2] == [whole[3], whole[-1]]
+    assert sorted(found) == sorted(whole)
 
 
 def test_a_budget_ends_a_run_and_the_next_goes_on(road: Road, tmp_path: Path) -> None:
@@ -221,6 +242,10 @@ def test_a_new_champion_makes_every_code_stale_and_keeps_the_old_readable(
     assert plan["to_encode"] == plan["clips"] == report["inputs"]
     assert plan["windows"] == report["codes"]
     assert 0 < plan["core_hours"] < 1
+    assert plan["why"] == {"stale, since then changed: model": report["inputs"]}
+    # Two versions are there by now, of as many codes each.
+    stored = Catalog(settings.catalog).snapshot().files(CODES)
+    assert 2 * plan["bytes"] == pytest.approx(sum(Path(f).stat().st_size for f in stored), abs=2)
     clip_id = home.ask("select clip_id from current_clips limit 1")[0]["clip_id"]
     assert explain_code(settings, clip_id)["reason"] == "stale, since then changed: model"
     again = reindex(None, str(settings.home))
@@ -249,7 +274,7 @@ def test_one_bad_clip_costs_that_clip_alone(encoded: Home, road: Road, tmp_path:
     assert "ValueError" in refused["detail"]
     assert not named(snapshot, "clip_codes", {"clip_id": bad}).num_rows
     assert explain_code(settings, bad)["reason"].startswith("refused, encoding_failed")
-    assert plan_codes.fn(None, FlowRun("test", settings)).work == []
+    assert not plan_codes.fn(None, FlowRun("test", settings)).work
 
 
 def damage(source: Catalog, target: Catalog, clip_id: str) -> None:

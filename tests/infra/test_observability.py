@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import pty
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from infra import observability
+from infra.log_lines import bound, redacted
 from infra.observability import (
     PeakMemory,
     Stopwatch,
@@ -79,6 +81,7 @@ def test_a_bar_counts_and_stays_quiet_where_nobody_looks(
 DRAWN = """
 import time
 from infra import observability
+from infra.log_lines import bound, redacted
 observability.SHOW_AFTER_S = 0.05
 with observability.progress("scan", 10, "recordings") as bar:
     bar.advance(4)
@@ -129,3 +132,75 @@ def test_a_stage_that_is_over_at_once_draws_nothing(monkeypatch: pytest.MonkeyPa
         bar.advance(10)
     time.sleep(0.2)
     assert screen.getvalue() == ""
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """Return each line on stderr as the one JSON object that it is."""
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_json_lines_name_their_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Time, level, event and the runs stand first; facts keep their types; lines stay lines."""
+    start_logging(form="json")
+    with bound(flow_run_id="f1"):
+        log_facts("committed", clips=3, seconds=0.5, member='a "b"\nc', time="mine")
+        with bound(mlflow_run_id="m1"):
+            log_facts("trained", level=logging.WARNING)
+        log_facts("done")
+    log_facts("alone")
+    committed, trained, done, alone = lines_of(capsys)
+    assert list(committed)[:4] == ["time", "level", "event", "flow_run_id"]
+    facts = {"clips": 3, "seconds": 0.5, "member": 'a "b"\nc', "fact_time": "mine"}
+    assert {name: committed[name] for name in facts} == facts
+    assert (committed["event"], committed["level"]) == ("committed", "info")
+    told = {"level": "warning", "event": "trained", "flow_run_id": "f1", "mlflow_run_id": "m1"}
+    assert {name: trained[name] for name in told} == told
+    assert "mlflow_run_id" not in done
+    assert "flow_run_id" not in alone
+
+
+def test_plain_lines_name_their_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """As keys with values, last."""
+    start_logging(form="plain")
+    with bound(flow_run_id="f1"):
+        log_facts("done", clips=3)
+    assert capsys.readouterr().err.endswith("INFO done clips=3 flow_run_id=f1\n")
+
+
+SECRET = "hunter2-Zq9"  # noqa: S105  of nothing
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"https://user:{SECRET}@mlflow.example.org/api",
+        f"postgresql+psycopg://stillhouse:{SECRET}@db/mlflow",
+        f"https://store.example.org/a.mp4?X-Amz-Credential=me&X-Amz-Signature={SECRET}&x=1",
+        f"aws_secret_access_key = {SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f'{{"token": "{SECRET}"}}',
+        f"password={SECRET}",
+    ],
+)
+def test_no_line_holds_a_secret(capsys: pytest.CaptureFixture[str], form: str, said: str) -> None:
+    """In facts, nested ones, facts that are called a secret, and what an exception says."""
+    start_logging(form=form)
+    log_facts("asked", where=said, inside={"uris": [said]}, password=SECRET)
+    try:
+        raise OSError(said)  # noqa: TRY301  to be caught
+    except OSError:
+        logging.getLogger("stillhouse").exception("%s", said)
+    told = capsys.readouterr().err
+    assert told.count("***") >= 4
+    assert SECRET not in told
+
+
+def test_what_is_no_secret_is_kept() -> None:
+    """Hosts, users, digests and names stay readable."""
+    for text in (
+        "s3://bucket/day/a.mp4?endpoint=http://127.0.0.1:9000",
+        "postgresql://stillhouse@db/mlflow",
+        "member=day/design.mp4 tokens=12 digest=4f2a",
+    ):
+        assert redacted(text) == text

@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from infra.errors import ComputeUnavailableError, MediaError
+from infra.log_lines import bound
+from infra.observability import log_facts
 from infra.ray_cluster import (
     Finished,
     Lost,
@@ -375,3 +377,45 @@ def test_an_absent_cluster_is_an_error_not_a_wait() -> None:
     assert "No Ray head answers at 127.0.0.1:1" in found.stdout
     assert "STILLHOUSE_RAY_ADDRESS" in found.stdout
     assert time.monotonic() - began < 40
+
+
+def told_from_inside(item: int) -> int:
+    """Log a line where the work is done."""
+    log_facts("inside", item=item, where="s3://me:hunter2@bucket/x")
+    return item
+
+
+class Teller:
+    """A worker that logs."""
+
+    def run(self, item: int) -> int:
+        """Log a line and return the item."""
+        return told_from_inside(item)
+
+
+def tells(item: int) -> Iterator[int]:
+    """Log a line in a stream."""
+    yield told_from_inside(item)
+
+
+def test_workers_lines_say_which_runs_they_are_of(ray_local: Settings) -> None:
+    """In pools, alone and in streams; without secrets; in Ray's own log of that process."""
+    import ray
+
+    with bound(flow_run_id="the-flow-run", mlflow_run_id="the-mlflow-run"):
+        assert [one.result for one in map_batches(Teller, (), [1], actors=1)] == [1]
+        alone = map_isolated(told_from_inside, [2], timeout_s=60, concurrency=1)
+        assert [one.result for one in alone] == [2]
+        assert list(stream(tells, 3, ray_local)) == [3]
+    logs = Path(ray._private.worker._global_node.get_logs_dir_path())
+    wanted = {f"inside item={item}" for item in (1, 2, 3)}
+    for _ in range(50):
+        lines = [line for file in logs.glob("worker-*") for line in file.read_text().splitlines()]
+        mine = [line for line in lines if " INFO inside item=" in line]
+        if len(mine) >= 3:
+            break
+        time.sleep(0.1)
+    assert {event for event in wanted for line in mine if event in line} == wanted
+    for line in mine:
+        assert "flow_run_id=the-flow-run mlflow_run_id=the-mlflow-run" in line
+        assert "hunter2" not in line

@@ -16,7 +16,7 @@ from models.distiller_config import DistillerConfig
 from models.precision import cpu_precision
 from models.window_encoder import EMBEDDING, Coordinates, WindowEncoder, unit_embedding
 from tasks.camera_codes import camera_codes
-from tasks.encode import BATCH_CLIPS, TURNS, batches
+from tasks.encode import BATCH_CLIPS, TURNS, batch_size, batches
 from tasks.encoding import TOGETHER, encode_windows
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_batches_keep_every_core_busy_and_stay_in_order() -> None:
     """Few clips are spread over the cores, many come in larger batches; none is lost."""
     few, many = list(range(20)), list(range(10_000))
     for work in (few, many):
-        cut = batches(work, 2)  # type: ignore[type-var,arg-type]  any items
+        cut = list(batches(work, batch_size(len(work), 2)))
         assert [one for batch in cut for one in batch] == work
         assert len(cut) >= 2 * TURNS - 1
         assert max(len(batch) for batch in cut) <= BATCH_CLIPS
