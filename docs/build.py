@@ -7,6 +7,7 @@ style, font or picture that would be fetched from elsewhere.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,10 +26,13 @@ def build(folder: Path) -> Path:
         from sphinx.cmd.build import build_main
     except ImportError as error:
         raise SystemExit("The site builder is not here: pip install -e '.[docs]'") from error
+    pages, site = folder / "pages", folder / "site"
+    # Deployments are told of by Prefect's own objects, and Prefect makes a home when imported.
+    os.environ["PREFECT_HOME"] = str(folder / "prefect")
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     from generators.assembly import PageError, assemble
     from generators.links import faults
 
-    pages, site = folder / "pages", folder / "site"
     try:
         assemble(pages)
     except PageError as error:

@@ -8,19 +8,20 @@ are in the environment of Stillhouse, and nothing of Stillhouse itself.
 # # Notebook
 #
 # The catalog is plain Parquet with a log, so that anything can open it. This page is
-# `docs/notebook.py`: run it as `python docs/notebook.py HOME`, or cell by cell in Jupyter (jupytext), VS
-# Code or Spyder. The tests run it over a small home. Nothing of Stillhouse is imported.
+# `docs/notebook.py`: run it as `python docs/notebook.py HOME`, or cell by cell in Jupyter
+# (jupytext), VS Code or Spyder. The tests run it over a small home. Nothing of Stillhouse is
+# imported.
 
 # %%
 import sys
 from pathlib import Path
 
 import duckdb
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 from deltalake import DeltaTable
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 home = Path(sys.argv[1] if len(sys.argv) > 1 else ".stillhouse")
@@ -43,7 +44,8 @@ for name in ("sessions", "clips", "features", "quarantine"):
 # %% [markdown]
 # ## Ask
 #
-# What is there of each session, as a pandas frame (`.pl()` gives polars, where that is installed):
+# What is there of each session, as a pandas frame (`.pl()` gives polars, where that is
+# installed):
 
 # %%
 clips = db.sql("""
@@ -69,8 +71,9 @@ print(said.to_string(index=False))
 # %% [markdown]
 # ## Read an array
 #
-# Dense arrays are bytes in the column `data`; [Views](/reference/views.md) says the shape and type of
-# each. Flow is `int8` of 2 x 28 x 28 a step, times the clip's scale, in pixels of the 112 px picture.
+# Dense arrays are bytes in the column `data`; [Views](/reference/views.md) says the shape and
+# type of each. Flow is `int8` of 2 x 28 x 28 a step, times the clip's scale, in pixels of the 112
+# px picture.
 
 # %%
 flow = db.sql("""
@@ -94,8 +97,9 @@ flow["seconds"] = [row.start_ns / 1e9 + STEP_S * np.arange(row.steps) for row in
 # %% [markdown]
 # ## Draw
 #
-# How much moves, through each camera of one session, on its one clock: the session that most cameras
-# saw, and of those the one where most moves. Where clocks were measured, cameras rise and fall together.
+# How much moves, through each camera of one session, on its one clock: the session that most
+# cameras saw, and of those the one where most moves. Where clocks were measured, cameras rise and
+# fall together.
 
 # %%
 flow["peak"] = [found.max() for found in flow.motion]
@@ -121,8 +125,8 @@ print(f"{cameras} camera(s) of {title}: {picture}")
 #
 # ## The same with Stillhouse's own views
 #
-# Tables keep what was; `current_clips` and its kin say what counts now. From Python they come with
-# `connect`:
+# Tables keep what was; `current_clips` and its kin say what counts now. From Python they come
+# with `connect`:
 #
 # ```python
 # from catalog.query import connect

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from generators import capacity, commands, decisions, machine, making, notebook, tables, views
 from generators.pictures import DRAWINGS
+import itertools
 
 if TYPE_CHECKING:
     from generators.markdown import Pages
@@ -78,7 +79,7 @@ def fitted(path: str, text: str) -> str:
     text = _MADE.sub(lambda match: _made(path, match[1]), text)
     # Nothing within code is a link.
     ends = [0, *(end for fence in _FENCE.finditer(text) for end in fence.span()), len(text)]
-    parts = [text[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [text[a:b] for a, b in itertools.pairwise(ends)]
     for number in range(0, len(parts), 2):
         parts[number] = _LINK.sub(lambda match: _linked(path, match), parts[number])
     return "".join(parts)

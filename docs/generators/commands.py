@@ -47,8 +47,10 @@ def pages() -> Pages:
     found[f"{FOLDER}/index.md"] = "\n".join(
         [
             "# Commands\n",
-            "Each has `--help` with an example. With `--json` a command prints exactly one JSON "
-            "object, last, on stdout; everything else goes to stderr.\n",
+            (
+                "Each has `--help` with an example. With `--json` a command prints exactly one JSON "
+                "object, last, on stdout; everything else goes to stderr.\n"
+            ),
             table(("command", "what it does"), rows),
             "Before the command's name stands what holds for all:\n",
             table(("option", "what it is"), every),
@@ -63,8 +65,10 @@ def pages() -> Pages:
                     (130, "stopped by Ctrl-C; the same command goes on"),
                 ],
             ),
-            "An error of ours is one sentence and a command that helps. With `--json` it is one "
-            "object too:\n",
+            (
+                "An error of ours is one sentence and a command that helps. With `--json` it is one "
+                "object too:\n"
+            ),
             table(("field", "what it is"), _fields(answers["error"])),
             _toctree(slug(name) for name, _ in walk()),
         ]
@@ -89,7 +93,10 @@ def page(name: str, command: Any, answers: dict[str, Any]) -> str:  # noqa: ANN4
     inner = getattr(command, "commands", None)
     if inner:
         rows = [
-            (f"[{name} {key}](/{FOLDER}/{slug(f'{name} {key}')}.md)", plain(one.help.split("\n")[0]))
+            (
+                f"[{name} {key}](/{FOLDER}/{slug(f'{name} {key}')}.md)",
+                plain(one.help.split("\n")[0]),
+            )
             for key, one in inner.items()
         ]
         parts += ["## Applications\n", table(("command", "what it makes"), rows)]
@@ -130,7 +137,10 @@ def fields_of(key: str, answers: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _fields(found: dict[str, str]) -> list[tuple[str, str]]:
-    return [(literal(name), doc) for name, doc in found.items()]
+    return [
+        (literal(name.removesuffix("?")), doc + (" (not always there)" if name[-1] == "?" else ""))
+        for name, doc in found.items()
+    ]
 
 
 def _options(command: Any, name: str) -> list[tuple[str, str]]:  # noqa: ANN401 - typer's own

@@ -49,7 +49,9 @@ def faults(site: Path) -> list[str]:
             to = (file.parent / unquote(parts.path)).resolve() if parts.path else file
             if not to.exists():
                 found.append(f"{where} leads to {target}, which is not there")
-            elif parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].anchors:
+            elif (
+                parts.fragment and to in pages and unquote(parts.fragment) not in pages[to].anchors
+            ):
                 found.append(f"{where} leads to {target}, and that page has no such place")
     for file in sorted(site.rglob("*.css")):
         text = file.read_text("utf-8")

@@ -73,11 +73,13 @@ def _applications() -> list[str]:
     rows = [(f"[{name}](#{name})", kind.spec.doc) for name, kind in APPLICATIONS.items()]
     parts = [
         "# Applications\n",
-        "An application is a use of the archive that ends in video: "
-        "`stillhouse generate APPLICATION`, over any SQL selection of clips. Each video keeps its "
-        "source's timing, colours and sound, has a picture beside it, and is a row of "
-        "[generations](/reference/tables/generations.md): sources, spans, codes, model, "
-        "parameters, quality. [How to add one](/guides/add-an-application.md).\n",
+        (
+            "An application is a use of the archive that ends in video: "
+            "`stillhouse generate APPLICATION`, over any SQL selection of clips. Each video keeps its "
+            "source's timing, colours and sound, has a picture beside it, and is a row of "
+            "[generations](/reference/tables/generations.md): sources, spans, codes, model, "
+            "parameters, quality. [How to add one](/guides/add-an-application.md).\n"
+        ),
         table(("application", "what it makes"), rows),
     ]
     for name, kind in APPLICATIONS.items():
@@ -91,8 +93,10 @@ def _applications() -> list[str]:
         parts += [
             "",
             table(("option", "type", "default"), [_option(one) for one in _own(kind)]),
-            f"On the command line: [generate {name}](/reference/commands/generate-{name}.md). "
-            f"How good it is, and why so: {decisions(APPLICATION_DECISIONS[name])}.\n",
+            (
+                f"On the command line: [generate {name}](/reference/commands/generate-{name}.md). "
+                f"How good it is, and why so: {decisions(APPLICATION_DECISIONS[name])}.\n"
+            ),
         ]
     return parts
 
@@ -113,10 +117,12 @@ def _models() -> list[str]:
     ]
     parts = [
         "# Models\n",
-        "`stillhouse distill --model MODEL --preset PRESET` trains one on held-in sessions, "
-        "judges it on held-out ones beside its baselines, session by session, and registers it "
-        "in MLflow. It serves once [`stillhouse promote`](/reference/commands/promote.md) has held "
-        "it against its gates. Weights are safetensors and a `config.json`; nothing is pickled.\n",
+        (
+            "`stillhouse distill --model MODEL --preset PRESET` trains one on held-in sessions, "
+            "judges it on held-out ones beside its baselines, session by session, and registers it "
+            "in MLflow. It serves once [`stillhouse promote`](/reference/commands/promote.md) has held "
+            "it against its gates. Weights are safetensors and a `config.json`; nothing is pickled.\n"
+        ),
         table(("model", "presets", "decision"), rows),
         "How well each does, with the tables and what did not work, stands in its decision.\n",
     ]

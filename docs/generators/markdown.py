@@ -49,4 +49,3 @@ def doc_of(thing: object) -> str:
     if not found:
         raise ValueError(f"{thing} has no docstring to make a page of")
     return re.split(r"\n(?:Raises|Args|Returns|Yields):\n", found)[0].strip()
-

@@ -41,14 +41,18 @@ def pages() -> Pages:
     rows = [(f"[{name}](#{name})", _first(kind), kind.spec.cost_ms) for name, kind in _every()]
     parts = [
         "# Views\n",
-        "A view is a named, versioned way to describe a clip. One decode of a clip computes all "
-        "that is missing of it; a row of [features](/reference/tables/features.md) holds what one "
-        "view says of one clip through one camera, on a grid of 80 ms. "
-        "[How to add one](/guides/add-a-view.md).\n",
+        (
+            "A view is a named, versioned way to describe a clip. One decode of a clip computes all "
+            "that is missing of it; a row of [features](/reference/tables/features.md) holds what one "
+            "view says of one clip through one camera, on a grid of 80 ms. "
+            "[How to add one](/guides/add-a-view.md).\n"
+        ),
         table(("view", "what it is", "CPU, ms a step"), rows),
-        "Views of a rig are computed of other views' features, where a session is calibrated; no "
-        "video is decoded for them. The CPU is what estimates reckon with "
-        "(`stillhouse extract --dry-run`).\n",
+        (
+            "Views of a rig are computed of other views' features, where a session is calibrated; no "
+            "video is decoded for them. The CPU is what estimates reckon with "
+            "(`stillhouse extract --dry-run`).\n"
+        ),
     ]
     for name, kind in _every():
         parts += [f"## {name}\n", *_section(kind)]
@@ -78,7 +82,7 @@ def _section(kind: ViewKind | RigKind) -> list[str]:
         table(
             ("array", "shape of a step", "type", "stored", "bytes a step"),
             [
-                (literal(a.name), " × ".join(map(str, a.shape)) or "1", literal(a.dtype), how, size)
+                (literal(a.name), " x ".join(map(str, a.shape)) or "1", literal(a.dtype), how, size)
                 for a in spec.arrays
                 for how, size in [_stored(a)]
             ],
@@ -95,7 +99,7 @@ def _section(kind: ViewKind | RigKind) -> list[str]:
 
 def _needs(spec: ViewSpec) -> str:
     found = [f"the asset {literal(one)}" for one in spec.assets]
-    found += [f"pictures of {one.width} × {one.height}, {one.format}" for one in spec.scales]
+    found += [f"pictures of {one.width} x {one.height}, {one.format}" for one in spec.scales]
     if spec.sound:
         found.append("sound")
     if spec.words:
