@@ -8,6 +8,7 @@ the repository and in the site alike.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 import shutil
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from generators import capacity, commands, decisions, machine, making, notebook, tables, views
 from generators.pictures import DRAWINGS
-import itertools
 
 if TYPE_CHECKING:
     from generators.markdown import Pages

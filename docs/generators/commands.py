@@ -48,8 +48,8 @@ def pages() -> Pages:
         [
             "# Commands\n",
             (
-                "Each has `--help` with an example. With `--json` a command prints exactly one JSON "
-                "object, last, on stdout; everything else goes to stderr.\n"
+                "Each has `--help` with an example. With `--json` a command prints exactly one "
+                "JSON object, last, on stdout; everything else goes to stderr.\n"
             ),
             table(("command", "what it does"), rows),
             "Before the command's name stands what holds for all:\n",
@@ -66,8 +66,8 @@ def pages() -> Pages:
                 ],
             ),
             (
-                "An error of ours is one sentence and a command that helps. With `--json` it is one "
-                "object too:\n"
+                "An error of ours is one sentence and a command that helps. With `--json` it is "
+                "one object too:\n"
             ),
             table(("field", "what it is"), _fields(answers["error"])),
             _toctree(slug(name) for name, _ in walk()),

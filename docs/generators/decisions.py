@@ -34,9 +34,9 @@ def pages() -> Pages:
         [
             "# Decisions\n",
             (
-                "Why things are as they are: context, choice, what was measured, price, and what did "
-                "not work. One page each, written when the decision was taken; a later page may "
-                "change what an earlier one chose.\n"
+                "Why things are as they are: context, choice, what was measured, price, and what "
+                "did not work. One page each, written when the decision was taken; a later page "
+                "may change what an earlier one chose.\n"
             ),
             table(("", "decision", "date"), rows),
             code("\n".join([":hidden:", "", *(file.stem for file in files)]), "{toctree}"),

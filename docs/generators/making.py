@@ -75,8 +75,8 @@ def _applications() -> list[str]:
         "# Applications\n",
         (
             "An application is a use of the archive that ends in video: "
-            "`stillhouse generate APPLICATION`, over any SQL selection of clips. Each video keeps its "
-            "source's timing, colours and sound, has a picture beside it, and is a row of "
+            "`stillhouse generate APPLICATION`, over any SQL selection of clips. Each video keeps "
+            "its source's timing, colours and sound, has a picture beside it, and is a row of "
             "[generations](/reference/tables/generations.md): sources, spans, codes, model, "
             "parameters, quality. [How to add one](/guides/add-an-application.md).\n"
         ),
@@ -120,8 +120,9 @@ def _models() -> list[str]:
         (
             "`stillhouse distill --model MODEL --preset PRESET` trains one on held-in sessions, "
             "judges it on held-out ones beside its baselines, session by session, and registers it "
-            "in MLflow. It serves once [`stillhouse promote`](/reference/commands/promote.md) has held "
-            "it against its gates. Weights are safetensors and a `config.json`; nothing is pickled.\n"
+            "in MLflow. It serves once [`stillhouse promote`](/reference/commands/promote.md) has "
+            "held it against its gates. Weights are safetensors and a `config.json`; nothing is "
+            "pickled.\n"
         ),
         table(("model", "presets", "decision"), rows),
         "How well each does, with the tables and what did not work, stands in its decision.\n",

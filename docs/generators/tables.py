@@ -57,13 +57,13 @@ def pages() -> Pages:
                 "The catalog is plain Parquet under `HOME/catalog`, one folder a table, with a log "
                 f"that says which files count ({decisions((2,))}). Ask it with "
                 "[`stillhouse sql`](/reference/commands/sql.md), or open the files with anything "
-                "([notebook](/notebook.md)). Times are whole nanoseconds and end in `_ns`; spans are "
-                "half-open. `stillhouse show TABLE --schema` prints the same as these pages.\n"
+                "([notebook](/notebook.md)). Times are whole nanoseconds and end in `_ns`; spans "
+                "are half-open. `stillhouse show TABLE --schema` prints the same as these pages.\n"
             ),
             table(("table", "what a row is"), rows),
             (
-                f"Tables keep what was; what counts *now* is in [views](/{FOLDER}/sql-views.md) such "
-                "as `current_clips`.\n"
+                f"Tables keep what was; what counts *now* is in [views](/{FOLDER}/sql-views.md) "
+                "such as `current_clips`.\n"
             ),
             code("\n".join([":hidden:", "", *names]), "{toctree}"),
         ]
@@ -104,8 +104,8 @@ def _views() -> str:
     parts = [
         "# Views in SQL\n",
         (
-            "They stand beside the tables in every question: `stillhouse sql`, the page, `--select`. "
-            "The text of each is a file of `catalog/sql/`.\n"
+            "They stand beside the tables in every question: `stillhouse sql`, the page, "
+            "`--select`. The text of each is a file of `catalog/sql/`.\n"
         ),
     ]
     with tempfile.TemporaryDirectory() as empty:

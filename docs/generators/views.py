@@ -42,15 +42,15 @@ def pages() -> Pages:
     parts = [
         "# Views\n",
         (
-            "A view is a named, versioned way to describe a clip. One decode of a clip computes all "
-            "that is missing of it; a row of [features](/reference/tables/features.md) holds what one "
-            "view says of one clip through one camera, on a grid of 80 ms. "
+            "A view is a named, versioned way to describe a clip. One decode of a clip computes "
+            "all that is missing of it; a row of [features](/reference/tables/features.md) holds "
+            "what one view says of one clip through one camera, on a grid of 80 ms. "
             "[How to add one](/guides/add-a-view.md).\n"
         ),
         table(("view", "what it is", "CPU, ms a step"), rows),
         (
-            "Views of a rig are computed of other views' features, where a session is calibrated; no "
-            "video is decoded for them. The CPU is what estimates reckon with "
+            "Views of a rig are computed of other views' features, where a session is calibrated; "
+            "no video is decoded for them. The CPU is what estimates reckon with "
             "(`stillhouse extract --dry-run`).\n"
         ),
     ]
