@@ -18,7 +18,7 @@ from generators.decisions import decisions
 from generators.markdown import Pages, code, literal, plain, table
 
 if TYPE_CHECKING:
-    from catalog.table import Table
+    from catalog.table import Column, Table
 
 FOLDER = "reference/tables"
 # A column's unit is in its name; longer endings before those they end in.
@@ -74,14 +74,7 @@ def pages() -> Pages:
 def page(one: Table) -> str:
     """Return the page of a table."""
     rows = [
-        (
-            literal(column.name),
-            literal(column.type),
-            "key" if column.key else "",
-            "may be null" if column.nullable else "",
-            unit_of(column.name),
-            plain(column.doc),
-        )
+        (literal(column.name), plain(column.doc), _kind(column), unit_of(column.name))
         for column in describe(one)
     ]
     kept = "Rows are added and never replaced: it is a log."
@@ -92,8 +85,15 @@ def page(one: Table) -> str:
         parts += [f"Files lie in folders by {_names(one.partition_by)}.", ""]
     if one.sort_by:
         parts += [f"Within a file rows are sorted by {_names(one.sort_by)}.", ""]
-    parts += [table(("column", "type", "", "null", "unit", "meaning"), rows)]
+    parts += [table(("column", "meaning", "type", "unit"), rows)]
     return "\n".join(parts)
+
+
+def _kind(column: Column) -> str:
+    said = [literal(column.type)]
+    said += ["key"] if column.key else []
+    said += ["may be null"] if column.nullable else []
+    return ", ".join(said)
 
 
 def _names(columns: tuple[str, ...]) -> str:

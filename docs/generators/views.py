@@ -77,7 +77,7 @@ def _section(kind: ViewKind | RigKind) -> list[str]:
     spec = kind.spec
     doc = _doc(kind).strip()
     parts = [doc[0].upper() + doc[1:], ""]
-    parts += [f"*Needs* {_needs(spec)}.\n"]
+    parts += [f"*Computed from* {_needs(spec)}.\n"]
     parts += [
         table(
             ("array", "shape of a step", "type", "stored", "bytes a step"),
