@@ -16,3 +16,4 @@ html_css_files = ["house.css"]
 html_show_copyright = html_show_sphinx = html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {"footer_icons": []}
+pygments_dark_style = "github-dark"

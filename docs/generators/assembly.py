@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generators import capacity, commands, decisions, machine, making, notebook, tables, views
+from generators.markdown import code
 from generators.pictures import DRAWINGS
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ ELSEWHERE = {
 MADE = {
     "deployments": machine.deployments,
     "core-hours": capacity.core_hours,
+    "file docs/example_student.py": lambda: code(
+        (DOCS / "example_student.py").read_text("utf-8"), "python"
+    ),
     **{f"picture {name}": lambda draw=draw: draw().svg() for name, draw in DRAWINGS.items()},
 }
 _MADE = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)

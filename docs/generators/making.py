@@ -127,10 +127,16 @@ def _models() -> list[str]:
         table(("model", "presets", "decision"), rows),
         "How well each does, with the tables and what did not work, stands in its decision.\n",
     ]
+    told: dict[str, str] = {}
     for name, recipe in RECIPES.items():
-        doc = sys.modules[type(recipe).__module__].__doc__ or ""
-        parts += [f"## {name}\n", doc.strip(), ""]
+        module = type(recipe).__module__
+        parts += [f"## {name}\n"]
+        if module in told:
+            parts += [f"As [{told[module]}](#{told[module]}); in the registry one of its own.\n"]
+            continue
+        told[module] = name
         rows = [(literal(key), _steps(one)) for key, one in PRESETS[name].items()]
+        parts += [(sys.modules[module].__doc__ or "").strip(), ""]
         parts += [table(("preset", "what it is"), rows)]
     return parts
 
