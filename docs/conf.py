@@ -8,6 +8,8 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 # Decisions begin where their title ends, and some go from a second to a fourth heading.
 suppress_warnings = ["myst.header"]
+# An option stays --option, and quotes stay what can be typed.
+smartquotes = False
 highlight_language = "none"
 html_theme = "furo"
 html_title = "Stillhouse"

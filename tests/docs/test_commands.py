@@ -23,10 +23,17 @@ def typed(page: Path) -> list[str]:
     return [line[2:] for line in blocks.splitlines() if line.startswith("$ ")]
 
 
-def asked(line: str) -> list[str] | None:
-    """Return the words after `stillhouse`, None where the line is no such command."""
-    words = [word for word in shlex.split(line) if not re.match(r"[A-Z_]+=", word)]
-    return words[1:] if words[:1] == ["stillhouse"] else None
+def asked(line: str) -> list[list[str]]:
+    """Return the words after `stillhouse` of each such command in a line."""
+    found: list[list[str]] = [[]]
+    words = shlex.shlex(line, posix=True, punctuation_chars=";&|")
+    words.whitespace_split = True
+    for word in words:
+        if set(word) <= set(";&|"):
+            found.append([])
+        elif not re.match(r"[A-Z_]+=", word):
+            found[-1].append(word)
+    return [one[1:] for one in found if one[:1] == ["stillhouse"]]
 
 
 def parse(words: list[str]) -> None:
@@ -44,8 +51,7 @@ def parse(words: list[str]) -> None:
 def test_commands_of_a_page_can_be_typed(page: Path) -> None:
     """Names, options and the number of arguments are right; nothing is run."""
     for line in typed(page):
-        words = asked(line)
-        if words is not None:
+        for words in asked(line):
             parse(words)
 
 
@@ -55,7 +61,8 @@ def test_a_command_that_is_not_there_would_be_found() -> None:
         parse(["distil"])
     with pytest.raises(Exception, match="--dry-runs"):
         parse(["ingest", "/archive", "--dry-runs"])
-    assert asked("STILLHOUSE_HOME=x stillhouse show runs") == ["show", "runs"]
+    two = asked("STILLHOUSE_HOME=x stillhouse show runs; stillhouse sql 'select 1; select 2'")
+    assert two == [["show", "runs"], ["sql", "select 1; select 2"]]
 
 
 def test_what_pages_make_can_be_made() -> None:
@@ -68,7 +75,7 @@ def test_what_pages_make_can_be_made() -> None:
 
 def test_the_quick_start_has_enough_to_go_by() -> None:
     """From assets to a schedule, each step is there to be typed."""
-    words = [asked(line) for line in typed(ROOT / "docs" / "quick-start.md")]
-    first = [one[0] for one in words if one]
+    lines = typed(ROOT / "docs" / "quick-start.md")
+    first = [words[0] for line in lines for words in asked(line)]
     for step in ("doctor", "assets", "ingest", "extract", "sql", "page", "deploy"):
         assert step in first
