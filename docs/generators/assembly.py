@@ -3,7 +3,7 @@
 Reads `docs/`, `README.md`'s neighbours and what the generators read; writes one folder of pages.
 In a written page a line `<!-- made: NAME -->` stands for what `MADE` or a drawing gives. A link to
 another file of the repository becomes one to that file's page, so that links hold on a page of
-the repository and in the site alike.
+the repository and in the site alike; where it has none (code), its words stay and the link goes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MADE = {
     **{f"picture {name}": lambda draw=draw: draw().svg() for name, draw in DRAWINGS.items()},
 }
 _MADE = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)
-_LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)((?:#[^)\s]*)?)\)")
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1$", re.MULTILINE | re.DOTALL)
 
 
@@ -52,7 +52,7 @@ def assemble(target: Path) -> None:
     """Write every page and picture below `target`, emptied before.
 
     Raises:
-        PageError: a page asks for what is not there, or links to what has no page.
+        PageError: a page asks for what is not there, or links to it.
     """
     shutil.rmtree(target, ignore_errors=True)
     found = written()
@@ -96,16 +96,16 @@ def _made(path: str, name: str) -> str:
 
 
 def _linked(path: str, match: re.Match[str]) -> str:
-    target = match[2]
+    image, words, target, anchor = match.groups()
     if "://" in target or target.startswith(("/", "mailto:")):
         return match[0]
     folder = posixpath.dirname("CHANGELOG.md" if path == "changelog.md" else f"docs/{path}")
     file = posixpath.normpath(posixpath.join(folder, target))
+    if file.startswith("..") or not (ROOT / file).exists():
+        raise PageError(f"docs/{path} links to {target}, which is not there")
     page = ELSEWHERE.get(file)
     if page is None and file.startswith("infra/decisions/"):
         page = file.removeprefix("infra/")
-    if page is None and file.startswith("docs/"):
+    if page is None and file.startswith("docs/") and not file.endswith(".py"):
         page = file.removeprefix("docs/")
-    if page is None:
-        raise PageError(f"docs/{path} links to {target}, which has no page in the site")
-    return f"{match[1]}/{page}{match[3]}"
+    return f"{image}[{words}](/{page}{anchor})" if page else words

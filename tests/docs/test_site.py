@@ -109,11 +109,13 @@ def test_what_leads_nowhere_or_elsewhere_is_found(tmp_path: Path) -> None:
 
 
 def test_a_page_that_asks_for_what_is_not_there_is_refused() -> None:
-    """The message names the page; a link into the code has no page either."""
+    """The message names the page; a link to a page of the repository is one to that of the site."""
     with pytest.raises(assembly.PageError, match="nothing makes 'gold'"):
         assembly.fitted("a.md", "<!-- made: gold -->")
-    with pytest.raises(assembly.PageError, match="no page in the site"):
-        assembly.fitted("a.md", "see [the code](../tasks/decode.py)")
+    with pytest.raises(assembly.PageError, match=r"docs/a\.md links to gone\.md"):
+        assembly.fitted("a.md", "see [more](gone.md#there)")
+    told = assembly.fitted("a.md", "see [the code](../tasks/decode.py)")
+    assert told == "see the code"
     told = assembly.fitted("guides/a.md", "[why](../../infra/decisions/0002-a-log-of-files.md#x)")
     assert told == "[why](/decisions/0002-a-log-of-files.md#x)"
     assert assembly.fitted("a.md", "```\n[no](link.md)\n```") == "```\n[no](link.md)\n```"
