@@ -164,8 +164,8 @@ def key() -> Drawing:
     d.box(200, 170, 160, 60, "weights", note="their digest", kind="outside")
     d.box(380, 170, 160, 60, "decoder", note="its build", kind="outside")
     d.box(400, 45, 140, 60, "version", note="of the view")
-    d.arrow((95, 170), (95, 155), (440, 155), (440, 107))
-    d.arrow((280, 170), (280, 155), (470, 155), (470, 107))
+    d.arrow((95, 170), (95, 144), (440, 144), (440, 107))
+    d.arrow((280, 170), (280, 157), (470, 157), (470, 107))
     d.arrow((500, 170), (500, 107))
     d.box(600, 20, 150, 110, "feature", kind="good", note="clip, camera, view,\nversion, given")
     d.arrow((540, 75), (598, 75))
@@ -213,9 +213,9 @@ def law() -> Drawing:
     )
     for number, (name, kind, note) in enumerate(names):
         x = 170 + number * 118
-        d.box(x, 65, 108, 60, name, kind=kind, note=note)
+        d.box(x, 65, 98, 60, name, kind=kind, note=note)
         if number:
-            d.words(x - 5, 100, "+", "label", "middle")
+            d.words(x - 10, 100, "+", "label", "middle")
     d.words(145, 101, "=", "label", "middle")
     d.words(
         380, 165, "checked at the end of every flow, for inputs and for frames", "note", "middle"
