@@ -11,7 +11,7 @@ EVAL_DISTILLER ?= models:/distiller@champion
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all test-services check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
-	eval-robustness eval-generation bench-generate bench-page bench-planner audit sbom fuzz clean
+	eval-robustness eval-generation bench-generate bench-page bench-planner audit sbom fuzz docs clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ bench-export: $(READY) ## exported models: milliseconds, size, what int8 loses, 
 eval-robustness: $(READY) ## what damage costs the demo's newest models: the core set (about 10)
 	@$(BIN)/stillhouse --home $(EVAL_HOME) evaluate --model super-resolution --robustness core
 	@$(BIN)/stillhouse --home $(EVAL_HOME) evaluate --model distiller --robustness core
+
+docs: $(READY) ## the documentation as a site, build/docs/site; every link and anchor checked
+	@$(BIN)/python docs/build.py
 
 fuzz: $(READY) ## damage small recordings in hundreds of ways, hold every outcome against the law
 	@$(BIN)/python tests/fuzz/fuzz_scan.py --count 560
