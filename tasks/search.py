@@ -85,8 +85,8 @@ def search(
     elif picture is not None:
         found, queries = view_vectors(snapshot, "appearance", settings), _seen(picture, settings)
     elif text is not None:
-        found = worded(snapshot, settings, lambda labels: _said(labels, settings))
-        queries = _said([text], settings)
+        found = worded(snapshot, settings, lambda labels: sentence_vectors(labels, settings))
+        queries = sentence_vectors([text], settings)
     elif pose is not None:
         joints, place = read_pose(pose)
         found, queries = poses(snapshot, joints, settings), pose_vectors(place[None])
@@ -122,7 +122,7 @@ def _seen(file: Path, settings: Settings) -> npt.NDArray[np.float32]:
     return _vectors("appearance", [clip], settings)
 
 
-def _said(texts: Sequence[str], settings: Settings) -> npt.NDArray[np.float32]:
+def sentence_vectors(texts: Sequence[str], settings: Settings) -> npt.NDArray[np.float32]:
     """Return what *text* says of sentences: (N, 384)."""
     shown = np.zeros(1, np.int64), np.ones(1, bool)
     clips = [DecodedClip(*shown, {}, words=Words(labels=(text,))) for text in texts]

@@ -30,6 +30,7 @@ from flows.label import label
 from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.mux import write_video
+from tasks.search import search
 from tasks.views.drawing import COLOURS, to_pixels
 
 if TYPE_CHECKING:
@@ -164,7 +165,6 @@ def test_the_box_is_around_what_moves(acted: Told, rooms: list[Acted]) -> None:
             elsewhere.append(
                 overlap(np.array(row["box"]), known[row["name"]].box(at + 2 * step_ns))
             )
-    print(len(told), shared, elsewhere)
     assert len(shared) > 0.7 * len(told)
     assert np.median(shared) > 0.5
     # Two steps on it is elsewhere: a box of another step would be told by this.
@@ -247,3 +247,10 @@ def test_who_enters_a_real_room_later_is_told(room: Told) -> None:
     ]
     assert boxes
     assert all(len(box) and overlap(box, man) > 0.5 for box in boxes)
+
+
+def test_what_was_told_is_found_by_words(room: Told) -> None:
+    """Nothing but the head says that somebody is there after 24 s: a search by words finds it."""
+    late = "select clip_id from current_clips where start_ns >= 24000000000"
+    found = search(room.settings, text="a person stands there", where=late)["hits"]
+    assert {(hit["said"], hit["label"]) for hit in found[:2]} == {("predicted", "somebody")}
