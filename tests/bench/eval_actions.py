@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
+from plainly import plainly
 
 from infra import registry
+from infra.errors import ModelNotFoundError
 from infra.settings import load_settings
 from models import weights
 from models.distiller import Distiller
@@ -109,7 +111,13 @@ def main() -> None:
 def print_record(home: Path) -> None:
     """Print what was measured of the newest head in a home, with all baselines."""
     settings = load_settings(str(home))
-    version = registry.versions(settings, MODEL_NAME)[-1]
+    versions = registry.versions(settings, MODEL_NAME)
+    if not versions:
+        raise ModelNotFoundError(
+            f"{home} has no model of actions.",
+            command=f"stillhouse --home {home} label FILE, then distill --model {MODEL_NAME}",
+        )
+    version = versions[-1]
     found = ActionJudgement.from_json(recorded_evaluation(settings, version))
     print(f"{version.uri} ({version.tags['preset']}, {version.tags['kind']}): {found.protocol}")
     for row in found.table():
@@ -201,4 +209,4 @@ def _window(
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

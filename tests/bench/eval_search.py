@@ -26,11 +26,12 @@ import numpy as np
 import torch
 from eval_actions import session_windows
 from joint_embedding import Coded, print_joint
+from plainly import plainly
 
 from catalog.query import rows
 from catalog.store import Catalog
 from infra import registry
-from infra.errors import StillhouseError
+from infra.errors import CatalogEmptyError, StillhouseError
 from infra.settings import Settings
 from models.linear_codes import PrincipalComponents
 from models.nearest_groups import unit
@@ -252,8 +253,13 @@ def pixel_vectors(settings: Settings, clips: Vectors) -> dict[str, npt.NDArray[n
             mean = feature.arrays[0][feature.mask].mean(axis=(0, 3)).astype(np.float32)
             small = cv2.resize(mean, (16, 16), interpolation=cv2.INTER_AREA).ravel()
             made[row["clip_id"]].append(small - small.mean())
+    if not made:
+        raise CatalogEmptyError(
+            "No clip has a current feature of the view thumbnail.",
+            command=f"stillhouse --home {settings.home} extract --views thumbnail",
+        )
     return {name: unit(np.stack(some)) for name, some in made.items()}
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

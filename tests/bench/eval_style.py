@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
+from plainly import plainly
 
 from catalog.query import rows
 from catalog.store import Catalog
@@ -127,4 +128,4 @@ def _draw(path: Path, model: StyleNet, clips: list[HeldOut], judges: Judges) -> 
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

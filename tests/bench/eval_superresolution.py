@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from bench_ingest import cpu_model
 from perceptual import lpips_of, vmaf, vmaf_program
+from plainly import plainly, require_footage
 from superresolution_peers import MULTI, OURS, networks
 
 from catalog.store import Catalog
@@ -90,6 +91,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     settings = load_settings(given.home)
     train, heldout = sides_of(Catalog(settings.catalog).snapshot())
+    require_footage(given.home, train, heldout)
     clips = list(clips_of(heldout, given.clips, given.frames))
     precision = cpu_precision()
     print(f"{cpu_model()}, torch {torch.__version__}, {precision}, one thread")
@@ -319,4 +321,4 @@ def second_view(frame: Pixels) -> Pixels:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

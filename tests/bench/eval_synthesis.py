@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import torch
 from perceptual import lpips_of
+from plainly import plainly, require_footage
 
 from catalog.query import rows
 from catalog.store import Catalog
@@ -76,6 +77,7 @@ def main() -> None:
     sides: dict[str, list[ClipSource]] = {TRAIN: [], HELDOUT: []}
     for row in rows(snapshot, "clip_sources", {}):
         sides[row["split"]].append(clip_source(row))
+    require_footage(asked.home, sides[TRAIN], sides[HELDOUT])
     index = {
         one.clip_id: one for side in sides for one in indexed(snapshot, side, settings.grid_step_ns)
     }
@@ -228,4 +230,4 @@ def _print(found: SynthesisEvaluation) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)
