@@ -89,7 +89,8 @@ eval-generation: $(READY) ## new video beside its baselines, session by session 
 	@$(BIN)/python tests/bench/eval_editing.py --assets .stillhouse/assets --home .stillhouse
 	@$(BIN)/python tests/bench/eval_synthesis.py --home .stillhouse
 	@$(BIN)/python tests/bench/eval_style.py --home .stillhouse
-	@$(BIN)/python tests/bench/eval_actions.py
+	@$(BIN)/python tests/bench/eval_actions.py --home .stillhouse
+	@$(BIN)/python tests/bench/eval_search.py --home .stillhouse --joint
 
 bench-generate: $(READY) ## milliseconds a frame, stages beside each other, workers, memory; searching
 	@$(BIN)/python tests/bench/bench_generate.py
