@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--copies", type=Path, help="a folder of copies")
     parser.add_argument("--joint", action="store_true", help="words instead of copies")
-    parser.add_argument("--sessions", type=int, default=8, help="that are rendered, of --joint")
+    parser.add_argument("--sessions", type=int, default=8, help="rendered by --joint; 0: none")
     parser.add_argument("--make", type=Path, nargs="+", default=())
     parser.add_argument("--model", default="distiller")
     given = parser.parse_args()
@@ -106,6 +106,8 @@ def joint(settings: Settings, model: str, sessions: int) -> None:
         print_joint(
             "real labels", *(_coded(found, stored, side) for side in (TRAIN, HELDOUT)), read
         )
+    if not sessions:
+        return
     version = registry.champion(settings, model)
     net = load_distiller(registry.download(settings, version), version.uri)
     windows, labels = [], []

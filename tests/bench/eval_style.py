@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from catalog.query import rows
 from catalog.store import Catalog
 from infra import registry
+from infra.errors import NoChampionError
 from infra.settings import load_settings
 from models import weights
 from models.precision import cpu_precision
@@ -44,6 +45,8 @@ from tasks.style_evaluation import KINDS, MEASURES, MODEL, NAMED
 from tasks.style_presets import MODEL_NAME
 
 if TYPE_CHECKING:
+    from infra.registry import ModelVersion
+    from infra.settings import Settings
     from tasks.evaluate import HeldOut
     from tasks.style_evaluation import StyleEvaluation
 
@@ -69,7 +72,7 @@ def main() -> None:
     clips = list(heldout_clips(held, JUDGED_FRAMES, given.clips))
     folder = given.model
     if folder is None:
-        folder = registry.download(settings, registry.champion(settings, MODEL_NAME))
+        folder = registry.download(settings, _version(settings))
     model = _network(folder)
     if given.sheet:
         _draw(given.sheet, model, clips, judges)
@@ -81,6 +84,18 @@ def main() -> None:
             mixed = evaluate_style(Mixed(without, strength), clips, judges)
             _say(mixed, f" without, {strength:g} of it", means=True)
     _speed(model)
+
+
+def _version(settings: Settings) -> ModelVersion:
+    """Return the champion, or the newest version where its gates refused it."""
+    try:
+        return registry.champion(settings, MODEL_NAME)
+    except NoChampionError:
+        versions = registry.versions(settings, MODEL_NAME)
+        if not versions:
+            raise
+        print(f"{versions[-1].uri} is not promoted: it is the newest there is")
+        return versions[-1]
 
 
 def _network(folder: Path) -> StyleNet:
