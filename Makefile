@@ -97,7 +97,8 @@ eval-generation: $(READY) ## new video beside its baselines, session by session 
 	@$(BIN)/python tests/bench/eval_editing.py --assets $(EVAL_HOME)/assets --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_synthesis.py --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_style.py --home $(EVAL_HOME)
-	@$(BIN)/python tests/bench/eval_actions.py
+	@$(BIN)/python tests/bench/eval_actions.py --home $(EVAL_HOME)
+	@$(BIN)/python tests/bench/eval_search.py --home $(EVAL_HOME) --joint
 
 bench-generate: $(READY) ## milliseconds a frame, stages beside each other, workers, memory; searching
 	@$(BIN)/python tests/bench/bench_generate.py

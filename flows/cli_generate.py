@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,18 +11,38 @@ from typer.core import TyperGroup
 from flows.endings import DryRun, Json, finish, show_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.console import Console
 
-Select = Annotated[
-    str, typer.Option(help="SQL giving clip_id, and camera_id if only some are wanted.")
-]
 EVERY_CLIP = "select clip_id from current_clips"
-Model = Annotated[
-    str | None, typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the champion.")
-]
-Codec = Annotated[str, typer.Option(help="libx264, libx265, libsvtav1, or ffv1 for no loss.")]
-Crf = Annotated[int | None, typer.Option(help="Lower is better and larger.", min=0, max=63)]
-PixelFormat = Annotated[str, typer.Option(help="Such as yuv420p, yuv444p, yuv420p10le.")]
+
+
+def _shared(
+    context: typer.Context,
+    select: Annotated[
+        str, typer.Option(help="SQL giving clip_id, and camera_id if only some are wanted.")
+    ] = EVERY_CLIP,
+    model: Annotated[
+        str | None, typer.Option(help="models:/NAME@ALIAS or models:/NAME/VERSION; the champion.")
+    ] = None,
+    codec: Annotated[
+        str, typer.Option(help="libx264, libx265, libsvtav1, or ffv1 for no loss.")
+    ] = "libx264",
+    crf: Annotated[
+        int | None, typer.Option(help="Lower is better and larger.", min=0, max=63)
+    ] = None,
+    pixel_format: Annotated[
+        str, typer.Option(help="Such as yuv420p, yuv444p, yuv420p10le.")
+    ] = "yuv420p",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Declare what every application can be asked for: only its signature is used."""
+
+
+# They come before an application's own options; the others after.
+_FIRST = ("context", "select", "model")
 
 
 class Applications(TyperGroup):
@@ -48,11 +69,42 @@ app = typer.Typer(
 )
 
 
-@app.command("super-resolution")
+def application(
+    name: str, *, model: bool = True
+) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., None]]:
+    """Make a command of a function that returns an application's own options.
+
+    Its signature is put between the two halves of what is shared, as typer builds a command from a
+    signature; without `model` it cannot be asked for by one.
+    """
+    shared = dict(inspect.signature(_shared, eval_str=True).parameters)
+    if not model:
+        del shared["model"]
+
+    def decorate(own: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+        first = [one for key, one in shared.items() if key in _FIRST]
+        rest = [one for key, one in shared.items() if key not in _FIRST]
+        named = inspect.signature(own, eval_str=True).parameters
+
+        def command(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - its signature is set below
+            options = own(**{key: given[key] for key in named})
+            encoding = {key: given[key] for key in ("codec", "crf", "pixel_format")}
+            asked = given["select"], given.get("model"), options, encoding
+            run(context.obj, name, *asked, given["dry_run"], given["as_json"])
+
+        every = [*first, *named.values(), *rest]
+        # Keywords, as a default may come before an argument without one.
+        signature = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in every]
+        command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in every}
+        command.__doc__ = own.__doc__
+        return app.command(name)(command)
+
+    return decorate
+
+
+@application("super-resolution")
 def super_resolution(
-    context: typer.Context,
-    select: Select = EVERY_CLIP,
-    model: Model = None,
     input_side: Annotated[
         int | None,
         typer.Option(help="Bring the source down to this shorter side first, and compare.", min=16),
@@ -66,32 +118,23 @@ def super_resolution(
         int | None,
         typer.Option(help="Work on so many rows of the source at once, for memory.", min=1),
     ] = None,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Make every chosen camera larger and sharper, with the promoted model.
 
     Example: stillhouse generate super-resolution --select
     "select clip_id from current_clips where split = 'heldout'" --input-side 144
     """
-    options = {
+    return {
         "input_side": input_side,
         "scale": scale,
         "references": references,
         "tile": tile,
     }
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "super-resolution", select, model, options, encoding, dry_run, as_json)
 
 
-@app.command("edit")
+@application("edit", model=False)
 def edit(
-    context: typer.Context,
     change: Annotated[str, typer.Argument(help="replace, recolour, blur or remove.")],
-    select: Select = EVERY_CLIP,
     box: Annotated[
         str | None, typer.Option(help="x,y,w,h in pixels, around the object in the marked frame.")
     ] = None,
@@ -110,12 +153,7 @@ def edit(
     ] = False,
     colour: Annotated[str, typer.Option(help="#rrggbb, to recolour or replace by.")] = "#808080",
     picture: Annotated[str | None, typer.Option(help="A PNG or JPEG to replace by.")] = None,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Change a region, marked on one frame of one camera, in all frames and cameras of a clip.
 
     Example: stillhouse generate edit blur --box 300,120,90,200 --camera cam01 --at 0.5 --select
@@ -123,27 +161,19 @@ def edit(
     """
     options = {"change": change, "box": box, "mask": mask, "camera": camera, "at": at}
     options |= {"exact": exact, "colour": colour, "picture": picture}
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "edit", select, None, options, encoding, dry_run, as_json)
+    return options
 
 
-@app.command("cut")
+@application("cut", model=False)
 def cut(
-    context: typer.Context,
     edit_list: Annotated[
         str | None, typer.Argument(help="An OpenTimelineIO file; without, --from and --to cut.")
     ] = None,
-    select: Select = EVERY_CLIP,
     start: Annotated[float | None, typer.Option("--from", help="Seconds of the session.")] = None,
     end: Annotated[float | None, typer.Option("--to", help="Seconds of the session.")] = None,
     rate: Annotated[float | None, typer.Option(help="Frames a second of an edit list.")] = None,
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of an edit list.")] = None,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Cut sessions by time, or by an edit list: one video a camera, in sync, with sound.
 
     Example: stillhouse generate cut --from 1.5 --to 4
@@ -153,15 +183,11 @@ def cut(
         width, _, height = size.partition("x")
         # What is no number is refused by the application, in words of its own.
         options |= {"width": width, "height": height}
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "cut", select, None, options, encoding, dry_run, as_json)
+    return options
 
 
-@app.command("synthesis")
+@application("synthesis")
 def synthesis(
-    context: typer.Context,
-    select: Select = EVERY_CLIP,
-    model: Model = None,
     mode: Annotated[
         str, typer.Option(help="fuse bad sources, double the rate, or view: a missing camera.")
     ] = "fuse",
@@ -179,17 +205,12 @@ def synthesis(
         bool, typer.Option("--learned", help="Ask the networks instead of the best plain way.")
     ] = False,
     side: Annotated[int | None, typer.Option(help="The shorter side of the video.", min=16)] = 288,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Make a camera from several bad sources, at twice the rate, or from the other cameras.
 
     Example: stillhouse generate synthesis --damage gauss:3 --damage motion:3 --damage h264:4
     """
-    options = {
+    return {
         "mode": mode,
         "damage": damage or [],
         "others": others,
@@ -197,24 +218,14 @@ def synthesis(
         "learned": learned,
         "side": side,
     }
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "synthesis", select, model, options, encoding, dry_run, as_json)
 
 
-@app.command("action")
+@application("action")
 def action(
-    context: typer.Context,
-    select: Select = EVERY_CLIP,
-    model: Model = None,
     least_score: Annotated[
         float, typer.Option(help="Name nothing that is less likely than this.", min=0, max=1)
     ] = 0.0,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Tell what happens in every clip from its codes, and draw it with box and skeleton.
 
     Rows of the table actions hold it. Labels come by `stillhouse label`, the model by `distill
@@ -222,14 +233,11 @@ def action(
 
     Example: stillhouse generate action --model models:/action/1
     """
-    options = {"least_score": least_score}
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "action", select, model, options, encoding, dry_run, as_json)
+    return {"least_score": least_score}
 
 
-@app.command("style")
+@application("style")
 def style(
-    context: typer.Context,
     look: Annotated[
         str,
         typer.Argument(
@@ -238,28 +246,19 @@ def style(
             "or a PNG or JPEG whose style it is.",
         ),
     ] = "pastel",
-    select: Select = EVERY_CLIP,
-    model: Model = None,
     strength: Annotated[
         float, typer.Option(help="From 0, the footage, to 1, painted.", min=0, max=1)
     ] = 1.0,
     side: Annotated[
         int, typer.Option(help="The shorter side of the video; 0 for the footage's.", min=0)
     ] = 480,
-    codec: Codec = "libx264",
-    crf: Crf = None,
-    pixel_format: PixelFormat = "yuv420p",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
+) -> dict[str, Any]:
     """Paint every chosen camera in a style by name, or in that of a picture.
 
     Example: stillhouse generate style ink --select
     "select clip_id from current_clips where split = 'heldout'" --side 288
     """
-    options = {"style": look, "strength": strength, "side": side or None}
-    encoding = {"codec": codec, "crf": crf, "pixel_format": pixel_format}
-    run(context.obj, "style", select, model, options, encoding, dry_run, as_json)
+    return {"style": look, "strength": strength, "side": side or None}
 
 
 def run(

@@ -32,7 +32,9 @@ def search(
     context: typer.Context,
     clip: Annotated[str | None, typer.Option(help="A clip_id: clips of a like code.")] = None,
     picture: Annotated[Path | None, typer.Option(help="A JPEG or PNG: clips that look so.")] = None,
-    text: Annotated[str | None, typer.Option(help="Words: what clips' words mean.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Words: clips of which the like is said, or was told.")
+    ] = None,
     pose: Annotated[
         Path | None,
         typer.Option(help="JSON of joints, {left_wrist: [x, y], ...}: people who stand so."),
@@ -64,6 +66,8 @@ def search(
 
     Examples:
     stillhouse search --clip CLIP_ID --elsewhere
+
+    stillhouse search --text "somebody walks" --where "select clip_id from current_clips"
 
     stillhouse search --picture photo.jpg --where "select clip_id from current_clips"
 

@@ -187,18 +187,22 @@ def _verdict(gate: Mapping[str, Any]) -> str:
 
 
 def hits_text(console: Console, title: str, hits: Iterable[Mapping[str, Any]]) -> str:
-    """Return what a search found, best first."""
-    rows = [
-        (
+    """Return what a search found, best first; of words, who said them."""
+    head, rows = ["score", "session", "when", "camera", "clip_id"], []
+    for hit in hits:
+        row = [
             f"{hit['score']:.3f}",
             hit["session"],
             f"{hit['start_ns'] / 1e9:.2f}-{hit['end_ns'] / 1e9:.2f} s",
             hit["camera_id"] or "all",
             hit["clip_id"],
-        )
-        for hit in hits
-    ]
-    return console.table(title, ("score", "session", "when", "camera", "clip_id"), rows)
+        ]
+        if "said" in hit:
+            row.append(f"{hit['said']}: {hit['label']}" if hit["label"] else hit["said"])
+        rows.append(tuple(row))
+    if rows and len(rows[0]) > len(head):
+        head.append("said")
+    return console.table(title, tuple(head), rows)
 
 
 def demo_text(console: Console, found: Mapping[str, Any], settings: Settings) -> str:

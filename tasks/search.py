@@ -20,13 +20,14 @@ from tasks.distiller_presets import MODEL_NAME
 from tasks.kept_codes import kept_codes
 from tasks.pose.names import NAMES
 from tasks.searchable import pose_vectors, poses, view_vectors
+from tasks.searchable_words import worded
 from tasks.views.catalogue import VIEWS
 from tasks.views.pictures import RGB224
 from tasks.views.view import DecodedClip
 from tasks.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -54,8 +55,9 @@ def search(
 ) -> dict[str, Any]:
     """Return the hits, best first, of how many clips, and by what: `exact` or `approximate`.
 
-    One of `clip` (a clip_id, by its codes), `picture` and `text` (by what the views *appearance*
-    and *text* say) and `pose` (a JSON file of joints, by *skeleton*). `where` is SQL that gives the
+    One of `clip` (a clip_id, by its codes), `picture` (by what the view *appearance* says), `text`
+    (by the view *text*, label files and the actions that were told of clips) and `pose` (a JSON
+    file of joints, by *skeleton*). `where` is SQL that gives the
     `clip_id` of those that may be found; `elsewhere` leaves the clip's own session out. Of very
     many codes an index answers, if reindex made one, unless the answer is to be `exact`.
 
@@ -83,7 +85,8 @@ def search(
     elif picture is not None:
         found, queries = view_vectors(snapshot, "appearance", settings), _seen(picture, settings)
     elif text is not None:
-        found, queries = view_vectors(snapshot, "text", settings), _said(text, settings)
+        found = worded(snapshot, settings, lambda labels: sentence_vectors(labels, settings))
+        queries = sentence_vectors([text], settings)
     elif pose is not None:
         joints, place = read_pose(pose)
         found, queries = poses(snapshot, joints, settings), pose_vectors(place[None])
@@ -116,17 +119,20 @@ def _seen(file: Path, settings: Settings) -> npt.NDArray[np.float32]:
     clip = DecodedClip(
         np.zeros(1, np.int64), np.ones(1, bool), {RGB224.name: small[None, ..., ::-1].copy()}
     )
-    return _vector("appearance", clip, settings)
+    return _vectors("appearance", [clip], settings)
 
 
-def _said(text: str, settings: Settings) -> npt.NDArray[np.float32]:
-    """Return what *text* says of a sentence: (1, 384)."""
-    clip = DecodedClip(np.zeros(1, np.int64), np.ones(1, bool), {}, words=Words(labels=(text,)))
-    return _vector("text", clip, settings)
+def sentence_vectors(texts: Sequence[str], settings: Settings) -> npt.NDArray[np.float32]:
+    """Return what *text* says of sentences: (N, 384)."""
+    shown = np.zeros(1, np.int64), np.ones(1, bool)
+    clips = [DecodedClip(*shown, {}, words=Words(labels=(text,))) for text in texts]
+    return _vectors("text", clips, settings)
 
 
-def _vector(name: str, clip: DecodedClip, settings: Settings) -> npt.NDArray[np.float32]:
-    """Load a view by itself and return its vector of something that it can say something of."""
+def _vectors(
+    name: str, clips: Sequence[DecodedClip], settings: Settings
+) -> npt.NDArray[np.float32]:
+    """Load a view by itself and return its vectors of what it can say something of."""
     from infra.errors import AssetMissingError
     from tasks.views.current import missing_assets
 
@@ -137,10 +143,12 @@ def _vector(name: str, clip: DecodedClip, settings: Settings) -> npt.NDArray[np.
         )
     kind = VIEWS[name]
     kind.prepare(settings.assets, {})
-    found = kind.load(settings.assets, 1, {}).compute(clip).vector
-    if found is None:  # pragma: no cover  the view's contract
+    view = kind.load(settings.assets, 1, {})
+    found = [view.compute(clip).vector for clip in clips]
+    said = [vector for vector in found if vector is not None]
+    if len(said) < len(clips):  # pragma: no cover  the view's contract
         raise RuntimeError(f"{name} has no vector of what is there")
-    return found[None]
+    return np.stack(said)
 
 
 def _picture(file: Path) -> npt.NDArray[np.uint8]:

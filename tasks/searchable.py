@@ -105,8 +105,8 @@ class Searchable:
         """Return the clips nearest to any of (Q, D) queries, best first, as hits, and how.
 
         A hit has clip_id, session_id, session (its name), camera_id (None where all cameras
-        together were found), start_ns, end_ns and score, the cosine. How is `approximate` where the
-        index answered, else `exact`.
+        together were found), start_ns, end_ns and score, the cosine; found by words, who said them
+        and the label. How is `approximate` where the index answered, else `exact`.
         """
         asked, found, how = unit(queries), None, "approximate"
         if self.lists is not None and not exact:
@@ -118,7 +118,8 @@ class Searchable:
             how = "exact"
             scores = similarities(self.vectors, asked)
             found = nearest_groups(scores, self.starts, count, allowed)
-        rows = self.places.select(PLACE).take(found.vectors).to_pylist()
+        shown = [name for name in (*PLACE, *SAID) if name in self.places.column_names]
+        rows = self.places.select(shown).take(found.vectors).to_pylist()
         # Rounded as people read it: sums of BLAS differ in their last bits from machine to machine.
         hits = [
             row | {"score": round(float(score), 4)}
@@ -128,6 +129,8 @@ class Searchable:
 
 
 PLACE = ["clip_id", "session_id", "session", "camera_id", "start_ns", "end_ns"]
+# What stands beside a place that was found by words: `searchable_words.py`.
+SAID = ["said", "label"]
 
 
 def view_vectors(snapshot: Snapshot, view: str, settings: Settings) -> Searchable:

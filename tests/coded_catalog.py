@@ -20,8 +20,9 @@ SECOND = 1_000_000_000
 def add_sessions(settings: Settings, sessions: dict[str, int]) -> None:
     """Commit sessions of one camera with so many clips each: `<session>-<number>`, 2 s long."""
     catalog = Catalog(settings.catalog)
-    for name in sessions:
-        recording = filled(TABLES["recordings"], recording_id=name, member=f"{name}.mp4")
+    for name, count in sessions.items():
+        which = {"recording_id": name, "member": f"{name}.mp4"}
+        recording = filled(TABLES["recordings"], **which, duration_ns=2 * SECOND * count)
         catalog.commit(TABLES["recordings"], [recording])
     catalog.commit(
         TABLES["sessions"],

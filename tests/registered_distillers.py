@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +24,14 @@ TINY = DistillerConfig(
 )
 
 
-def tiny_distiller(seed: int) -> Distiller:
+# With as many latents as the distillers of presets: what a head of actions reads.
+TINY_OF_ACTIONS = replace(TINY, latents=16)
+
+
+def tiny_distiller(seed: int, config: DistillerConfig = TINY) -> Distiller:
     """Return a network of drawn weights whose coder has its tables."""
     torch.manual_seed(seed)
-    net = Distiller(TINY).eval()
+    net = Distiller(config).eval()
     with torch.no_grad():
         for quantiser in net.codec.quantisers.values():
             # Numbers of several steps, as after training; else nearly all are 0.
@@ -36,10 +41,16 @@ def tiny_distiller(seed: int) -> Distiller:
 
 
 def register_distiller(
-    settings: Settings, folder: Path, seed: int, *, champion: bool = True, preset: str = ""
+    settings: Settings,
+    folder: Path,
+    seed: int,
+    *,
+    champion: bool = True,
+    preset: str = "",
+    config: DistillerConfig = TINY,
 ) -> int:
     """Register such a network from `folder`, make it champion, return its version."""
-    digest = weights.save(folder, tiny_distiller(seed))
+    digest = weights.save(folder, tiny_distiller(seed, config))
     tags = {"weights_digest": digest} | ({"preset": preset} if preset else {})
     with registry.start_run(settings, "tiny", {}, {}) as run:
         version = registry.register_model(

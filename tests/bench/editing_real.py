@@ -73,6 +73,12 @@ def real_takes(home: str) -> Iterator[RealTake]:
             if found["view"] == "silhouette":
                 feature = unpacked(view_named("silhouette").spec, found)
                 masks[found["camera_id"]] = feature
+        if not masks:
+            print(
+                f"\n{row['session_name']} is not judged: it has no current feature of silhouette\n"
+                f"  stillhouse --home {home} extract --views silhouette"
+            )
+            continue
         matched = calibration.matched([one.camera_id for one in cameras])
         seen = [_seen(clip, matched.get(clip.camera_id), settings.grid_step_ns) for clip in cameras]
         people = [

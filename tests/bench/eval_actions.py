@@ -5,10 +5,10 @@ motion-capture clips (the package `pybullet`, extra `render`) before three camer
 the classes, sessions differ in room, light, clothes, place, heading and cameras. Views are the
 picture and DIS flow. Prints top-1 and macro-F1 of linear probes on codes and on all baselines,
 then of probes on principal components of the same views (fitted without labels on all windows),
-which tell how hard the task is. With `--home HOME` it prints instead what is on record of the
-newest model action there, on REAL footage, session by session (`real_labels.csv`, `label`, then
-`distill --model action`). Without a folder the model is an untrained one of preset ci, and
-the output says so.
+which tell how hard the task is. With `--home HOME` it prints first what is on record of the newest
+model action there, on REAL footage, session by session (`real_labels.csv`, `label`, then `distill
+--model action`), and renders for that home's promoted distiller. Without either the model is an
+untrained one of preset ci, and the output says so.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
+from plainly import plainly
 
 from infra import registry
+from infra.errors import ModelNotFoundError
 from infra.settings import load_settings
 from models import weights
 from models.distiller import Distiller
@@ -33,6 +35,7 @@ from tasks.action_codes import action_codes
 from tasks.action_judgement import BASELINES, MODEL, ActionJudgement
 from tasks.action_presets import MODEL_NAME
 from tasks.action_probe import probe_actions
+from tasks.distiller_presets import MODEL_NAME as DISTILLER
 from tasks.humanoid import clip_names
 from tasks.judging import recorded_evaluation
 from tasks.pinhole import looking
@@ -63,14 +66,18 @@ def main() -> None:
     """Render, encode, probe, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, nargs="?", help="weights.safetensors, config.json")
-    parser.add_argument("--sessions", type=int, default=8)
+    parser.add_argument("--sessions", type=int, default=8, help="that are rendered; 0: none")
     parser.add_argument("--home", type=Path, help="print its newest model action's record")
     given = parser.parse_args()
-    if given.home:
-        print_record(given.home)
-        return
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if given.home:
+        print_record(given.home)
+    if not given.sessions:
+        return
+    if given.home and given.model is None:
+        settings = load_settings(str(given.home))
+        given.model = registry.download(settings, registry.champion(settings, DISTILLER))
     model = _model(given.model)
     since = time.perf_counter()
     windows, labels = [], []
@@ -109,14 +116,21 @@ def main() -> None:
 def print_record(home: Path) -> None:
     """Print what was measured of the newest head in a home, with all baselines."""
     settings = load_settings(str(home))
-    version = registry.versions(settings, MODEL_NAME)[-1]
+    versions = registry.versions(settings, MODEL_NAME)
+    if not versions:
+        raise ModelNotFoundError(
+            f"{home} has no model of actions.",
+            command=f"stillhouse --home {home} label FILE, then distill --model {MODEL_NAME}",
+        )
+    version = versions[-1]
     found = ActionJudgement.from_json(recorded_evaluation(settings, version))
     print(f"{version.uri} ({version.tags['preset']}, {version.tags['kind']}): {found.protocol}")
     for row in found.table():
         print("  {session:<36} {method:<13} {items:>4} {top1:>7.3f} {macro_f1:>7.3f}".format(**row))
     for method in (MODEL, *BASELINES):
-        print(f"  {'mean; macro-F1 of all':<36} {method:<18} {found.top1(method)} "
-              f"{found.macro_f1(method)}")  # fmt: skip
+        top1, macro_f1 = found.top1(method), found.macro_f1(method)
+        if top1 is not None and macro_f1 is not None:
+            print(f"  {'mean; macro-F1 of all':<36} {method:<18} {top1:>7.3f} {macro_f1:>7.3f}")
     print(*found.remarks(), sep="\n")
 
 
@@ -201,4 +215,4 @@ def _window(
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

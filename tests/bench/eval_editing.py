@@ -16,6 +16,7 @@ import cv2
 import editing_masks as em
 import numpy as np
 from editing_real import real_takes
+from plainly import plainly
 
 from infra.assets import member_path
 from tasks.editing.changes import Change, lightness_of
@@ -398,4 +399,4 @@ def _p2_maps(pictures: Sequence[Pixels], folder: Path) -> list[Tensor]:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -8,6 +8,9 @@ fifths of the size, H.264 at crf 30.
 Each clip of a copy asks, all clips that are no copies answer, its original's clip of the same time
 is right. By the codes, and beside them by the view appearance, its 64 principal components, and
 pixels of thumbnails (16 x 16). Then the groups of `search --duplicates --elsewhere`, by bound.
+
+`--joint` prints instead what an embedding that codes and sentences share would gain for a search
+by words (`joint_embedding.py`): over the home's labels, and over rendered motion-capture clips.
 """
 
 from __future__ import annotations
@@ -20,23 +23,38 @@ from typing import TYPE_CHECKING
 import av
 import cv2
 import numpy as np
+import torch
+from eval_actions import session_windows
+from joint_embedding import Coded, print_joint
+from plainly import plainly
 
 from catalog.query import rows
 from catalog.store import Catalog
+from infra import registry
+from infra.errors import CatalogEmptyError, StillhouseError
 from infra.settings import Settings
 from models.linear_codes import PrincipalComponents
 from models.nearest_groups import unit
+from models.precision import cpu_precision
+from tasks.action_codes import action_codes
+from tasks.action_material import action_material
+from tasks.action_presets import PRESETS
+from tasks.code_model import load_distiller
 from tasks.feature_plan import asked
 from tasks.kept_codes import kept_codes
 from tasks.near_duplicates import near_duplicates, neighbours_apart
+from tasks.search import sentence_vectors
+from tasks.splits import HELDOUT, TRAIN
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
+
+    from tasks.action_material import ActionMaterial
 
     Vectors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -47,16 +65,72 @@ def main() -> None:
     """Make copies, or print what finds them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--copies", type=Path, required=True)
+    parser.add_argument("--copies", type=Path, help="a folder of copies")
+    parser.add_argument("--joint", action="store_true", help="words instead of copies")
+    parser.add_argument("--sessions", type=int, default=8, help="rendered by --joint; 0: none")
     parser.add_argument("--make", type=Path, nargs="+", default=())
     parser.add_argument("--model", default="distiller")
     given = parser.parse_args()
+    if given.joint:
+        joint(Settings(home=given.home), given.model, given.sessions)
+        return
+    if given.copies is None:
+        parser.error("--copies DIR, or --joint")
     if given.make:
         given.copies.mkdir(parents=True, exist_ok=True)
         for video in given.make:
             copy(video, given.copies / f"{MARK}{video.stem}.mp4")
         return
     evaluate(Settings(home=given.home), given.model)
+
+
+def joint(settings: Settings, model: str, sessions: int) -> None:
+    """Print what a joint embedding gains on real labels, then on rendered actions."""
+    torch.set_num_threads(1)
+
+    def read(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return sentence_vectors(texts, settings)
+
+    snapshot = Catalog(settings.catalog).snapshot()
+    try:
+        found = action_material(snapshot, PRESETS["ci"])
+    except StillhouseError as error:
+        print(f"no real labels: {error}")
+    else:
+        clips = sorted({one.clip_id for one in found.windows})
+        ids = sorted({one.session_id for one in found.windows})
+        wanted = {"model": model, "session_ids": ids, "clip_ids": clips}
+        stored = {
+            row["code_id"]: row["embedding"] for row in rows(snapshot, "codes_to_label", wanted)
+        }
+        print_joint(
+            "real labels", *(_coded(found, stored, side) for side in (TRAIN, HELDOUT)), read
+        )
+    if not sessions:
+        return
+    version = registry.champion(settings, model)
+    net = load_distiller(registry.download(settings, version), version.uri)
+    windows, labels = [], []
+    for seed in range(sessions):
+        for name, window in session_windows(seed):
+            windows.append(window)
+            labels.append(name)
+    codes = action_codes(net, windows, labels, cpu_precision())
+    every = codes.of(np.ones(codes.sets.shape[1], bool)).astype(np.float32)
+    whole = Coded(every, np.array(labels), np.array([window.session for window in windows]))
+    # A quarter of the rooms is asked.
+    names = np.unique(whole.sessions)
+    heldout = np.isin(whole.sessions, names[: max(1, len(names) // 4)])
+    print_joint(f"RENDERED, {version.uri}", whole.some(~heldout), whole.some(heldout), read)
+
+
+def _coded(found: ActionMaterial, stored: Mapping[str, list[float]], side: str) -> Coded:
+    some = [one for one in found.windows if one.split == side]
+    return Coded(
+        np.array([stored[one.code_id] for one in some], np.float32),
+        np.array([one.label for one in some]),
+        np.array([one.session for one in some]),
+    )
 
 
 def copy(source: Path, target: Path) -> None:
@@ -181,8 +255,13 @@ def pixel_vectors(settings: Settings, clips: Vectors) -> dict[str, npt.NDArray[n
             mean = feature.arrays[0][feature.mask].mean(axis=(0, 3)).astype(np.float32)
             small = cv2.resize(mean, (16, 16), interpolation=cv2.INTER_AREA).ravel()
             made[row["clip_id"]].append(small - small.mean())
+    if not made:
+        raise CatalogEmptyError(
+            "No clip has a current feature of the view thumbnail.",
+            command=f"stillhouse --home {settings.home} extract --views thumbnail",
+        )
     return {name: unit(np.stack(some)) for name, some in made.items()}
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -1,7 +1,8 @@
 """How steady and how near its styles a network paints: `eval_style.py --home HOME --model FOLDER`.
 
 Beside it stand its teacher frame by frame, the teacher's mean over frames, the footage, and with
-`--without FOLDER` a network that was trained without the frame-difference loss. Reads the held-out
+`--without FOLDER` a network that was trained without the frame-difference loss; with `--strengths`
+that one mixed with the footage too, as whoever paints less is steadier anyway. Reads the held-out
 clips of a home with footage, and the assets `style-teacher` and `mobilenetv2` (`--assets`); prints
 tables, and with `--sheet FILE.png` draws styles and frames.
 """
@@ -16,10 +17,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
+from plainly import plainly
+from torch import Tensor, nn
 
 from catalog.query import rows
 from catalog.store import Catalog
 from infra import registry
+from infra.errors import NoChampionError
 from infra.settings import load_settings
 from models import weights
 from models.precision import cpu_precision
@@ -41,6 +45,8 @@ from tasks.style_evaluation import KINDS, MEASURES, MODEL, NAMED
 from tasks.style_presets import MODEL_NAME
 
 if TYPE_CHECKING:
+    from infra.registry import ModelVersion
+    from infra.settings import Settings
     from tasks.evaluate import HeldOut
     from tasks.style_evaluation import StyleEvaluation
 
@@ -53,6 +59,7 @@ def main() -> None:
     parser.add_argument("--home", required=True, help="with footage")
     parser.add_argument("--model", type=Path, help="a folder; else the champion of the home")
     parser.add_argument("--without", type=Path, help="one trained with consistency = 0")
+    parser.add_argument("--strengths", type=float, nargs="*", default=(), help="of the mixes, .7")
     parser.add_argument("--assets", type=Path, help="those of the home, if not given")
     parser.add_argument("--clips", type=int, default=2, help="of each session")
     parser.add_argument("--sheet", type=Path, help="a PNG to draw")
@@ -65,14 +72,30 @@ def main() -> None:
     clips = list(heldout_clips(held, JUDGED_FRAMES, given.clips))
     folder = given.model
     if folder is None:
-        folder = registry.download(settings, registry.champion(settings, MODEL_NAME))
+        folder = registry.download(settings, _version(settings))
     model = _network(folder)
     if given.sheet:
         _draw(given.sheet, model, clips, judges)
     _say(evaluate_style(model, clips, judges), "")
     if given.without:
-        _say(evaluate_style(_network(given.without), clips, judges), " without the loss")
+        without = _network(given.without)
+        _say(evaluate_style(without, clips, judges), " without the loss")
+        for strength in given.strengths:
+            mixed = evaluate_style(Mixed(without, strength), clips, judges)
+            _say(mixed, f" without, {strength:g} of it", means=True)
     _speed(model)
+
+
+def _version(settings: Settings) -> ModelVersion:
+    """Return the champion, or the newest version where its gates refused it."""
+    try:
+        return registry.champion(settings, MODEL_NAME)
+    except NoChampionError:
+        versions = registry.versions(settings, MODEL_NAME)
+        if not versions:
+            raise
+        print(f"{versions[-1].uri} is not promoted: it is the newest there is")
+        return versions[-1]
 
 
 def _network(folder: Path) -> StyleNet:
@@ -82,12 +105,29 @@ def _network(folder: Path) -> StyleNet:
     return model
 
 
-def _say(found: StyleEvaluation, what: str) -> None:
+class Mixed(nn.Module):
+    """A network whose pictures are mixed with the footage."""
+
+    def __init__(self, model: StyleNet, strength: float) -> None:
+        super().__init__()
+        self.model, self.strength = model, strength
+        self.config, self.code_of = model.config, model.code_of
+
+    def forward(self, rgb: Tensor, code: Tensor) -> Tensor:
+        """Return the mix, (B, 3, H, W)."""
+        return torch.lerp(rgb, self.model(rgb, code).to(rgb.dtype), self.strength)
+
+
+def _say(found: StyleEvaluation, what: str, *, means: bool = False) -> None:
     print(LINE.format("session", "styles", "method", *MEASURES))
     for row in found.table():
+        if means and (row["method"] != MODEL or "mean" not in str(row["session"])):
+            continue
         method = f"{row['method']}{what if row['method'] == MODEL else ''}"
         values = (f"{row[measure]:.3f}" for measure in MEASURES)
         print(LINE.format(str(row["session"])[:36], str(row["styles"]), method, *values))
+    if means:
+        return
     for name, value in found.metrics().items():
         if name.endswith("ms_per_frame"):
             print(f"{name}: {value:.1f} ms of CPU")
@@ -127,4 +167,4 @@ def _draw(path: Path, model: StyleNet, clips: list[HeldOut], judges: Judges) -> 
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -4,19 +4,24 @@ Fuses three bad copies of held-out clips in every cell, makes the moment between
 the picture of a missing camera; prints every baseline beside the network for each held-out session,
 and the no-harm rates, damage that training saw and damage that it did not apart. Without `--model`
 the network is trained first, by the preset, on the home's own split. Reads a home; writes the
-weights to `--keep` and a picture to `--picture`, if asked.
+weights to `--keep` and a picture to `--picture`, if asked. LPIPS of what is fused is printed where
+its weights are here (`perceptual.py`); VMAF is not, as three frames of a clip are judged, no video.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
+from perceptual import lpips_of
+from plainly import plainly, require_footage
 
 from catalog.query import rows
 from catalog.store import Catalog
@@ -24,9 +29,12 @@ from infra.settings import load_settings
 from models import weights
 from models.synthesis import Synthesis
 from tasks.clip_index import indexed
+from tasks.degradations import to_tensor
 from tasks.evaluate_synthesis import evaluate_synthesis, of_copies, view_scores
+from tasks.evaluate_synthesis import judged as judged_frames
 from tasks.fuser import Fuser
-from tasks.fusion_sources import CELLS, copies_of
+from tasks.fusing import PLAIN
+from tasks.fusion_sources import CELLS, aligned, copies_of
 from tasks.rate_conversion import Sources
 from tasks.sources import clip_source
 from tasks.splits import HELDOUT, TRAIN
@@ -44,6 +52,8 @@ from tasks.window_baselines import ViewBaselines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from perceptual import Lpips
+
     from tasks.sources import ClipSource
     from tasks.synthesis_evaluation import SynthesisScore
 
@@ -58,6 +68,7 @@ def main() -> None:
     parser.add_argument("--preset", default="laptop", choices=sorted(PRESETS))
     parser.add_argument("--clips", type=int, default=1, help="of each held-out session")
     parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=list(CELLS))
+    parser.add_argument("--assets", type=Path, help="those of the home, if not given")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
@@ -67,6 +78,7 @@ def main() -> None:
     sides: dict[str, list[ClipSource]] = {TRAIN: [], HELDOUT: []}
     for row in rows(snapshot, "clip_sources", {}):
         sides[row["split"]].append(clip_source(row))
+    require_footage(asked.home, sides[TRAIN], sides[HELDOUT])
     index = {
         one.clip_id: one for side in sides for one in indexed(snapshot, side, settings.grid_step_ns)
     }
@@ -102,6 +114,10 @@ def main() -> None:
     more += list(_with_other_cameras(fuser, sides[HELDOUT], asked.clips))
     found = SynthesisEvaluation(found.precision, found.threads, (*found.scores, *more))
     _print(found)
+    net, said = lpips_of(asked.assets or settings.assets)
+    print(f"\n{said}")
+    if net is not None:
+        _print_lpips(fuser, judged, asked.cells, net)
     print(f"judged in {time.monotonic() - started:.0f} s, {found.precision}")
     if asked.picture:
         cv2.imwrite(str(asked.picture), synthesis_picture(model, judged)[..., ::-1])
@@ -150,6 +166,34 @@ def _with_other_cameras(
         yield from of_copies(fuser, piece, "other cameras", truth, sources, trained=False)
 
 
+def _print_lpips(fuser: Fuser, pieces: Sequence[Piece], cells: Sequence[str], net: Lpips) -> None:
+    """Print LPIPS of every way to fuse, lower is nearer, mean over sessions and judged frames."""
+    shown: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for piece, cell in product(pieces, cells):
+        truth, bad = copies_of(piece.frames, CELLS[cell], f"{piece.clip_id}/{piece.camera_id}")
+        copies = aligned(bad)
+        for t in judged_frames(len(truth)):
+            moment = Sources(
+                np.stack([one.pictures[t] for one in copies]),
+                np.stack([one.trust[t] for one in copies]),
+            )
+            fused = fuser.fuse(moment, "fuse")
+            made = {"model": fused.guarded, UNGUARDED: fused.unguarded}
+            made |= {name: plain(*moment) for name, plain in PLAIN.items()}
+            apart = net(
+                *(to_tensor(np.stack(x)) for x in (list(made.values()), [truth[t]] * len(made)))
+            )
+            for name, value in zip(made, apart.tolist(), strict=True):
+                by_session = shown.setdefault(cell, {}).setdefault(name, {})
+                by_session.setdefault(piece.session_id, []).append(value)
+    names = list(next(iter(shown.values())))
+    print("fuse, LPIPS, mean over sessions")
+    print(f"{'cell':22}" + "".join(f"{name:>13}" for name in names))
+    for cell, found in shown.items():
+        means = (fmean(map(fmean, found[name].values())) for name in names)
+        print(f"{cell:22}" + "".join(f"{value:13.3f}" for value in means))
+
+
 def _print(found: SynthesisEvaluation) -> None:
     names = {score.session_id: score.session_name for score in found.scores}
     for task in found.tasks:
@@ -186,4 +230,4 @@ def _print(found: SynthesisEvaluation) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)
