@@ -43,9 +43,9 @@ test: check ## check, then the tests (minutes)
 test-all: check ## check, then every test, the long ones too
 	@$(BIN)/python -m pytest -m "not services"
 
-test-services: $(READY) ## the road over Postgres, Prefect, MLflow, S3 and two Ray nodes; they go away
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,services]' -c constraints.txt
-	@$(BIN)/python -m pytest -m services tests/services
+test-services: $(READY) ## the road over Postgres, Prefect, MLflow, S3, two Ray nodes; the page in a browser
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,services,browser]' -c constraints.txt
+	@$(BIN)/python -m pytest -m services tests/services tests/flows/page
 
 format: $(READY) ## put the code into the house format
 	@$(BIN)/ruff check --fix --quiet .

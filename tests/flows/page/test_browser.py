@@ -22,9 +22,12 @@ CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no browser tests without the extra `browser` (playwright)"
 )
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no browser tests without Chromium: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no browser tests without Chromium: apt-get install chromium"
+    ),
+]
 PAGES = [
     "/",
     "/sessions",
