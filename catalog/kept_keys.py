@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 ROWS_AT_ONCE = 1 << 20
+# Partitions: a plan asks for eleven of one model, and versions of before are asked for no more.
+MOST_KEPT = 64
 
 
 class KeptKeys:
@@ -92,14 +94,22 @@ class KeptKeys:
         facts = self._folder / f"{name}.json"
         data = keys.astype("<u8").tobytes()
         mark = blake3(data).hexdigest()
-        before = self._mark(facts)
         try:
             atomic_write_bytes(self._folder / f"{mark}.keys", data)
             atomic_write_json(facts, {"files": sorted(files), "keys": mark})
         except (DiskFullError, HomeNotWritableError, NotADirectoryError):
             return  # they are read again next time
-        if before is not None and before not in map(self._mark, self._folder.glob("*.json")):
-            (self._folder / f"{before}.keys").unlink(missing_ok=True)
+        self._clean()
+
+    def _clean(self) -> None:
+        """Remove the keys of partitions that were written long before others, and those unnamed."""
+        newest = sorted(self._folder.glob("*.json"), key=lambda one: -one.stat().st_mtime_ns)
+        for old in newest[MOST_KEPT:]:
+            old.unlink(missing_ok=True)
+        named = {self._mark(one) for one in newest[:MOST_KEPT]}
+        for held in self._folder.glob("*.keys"):
+            if held.stem not in named:
+                held.unlink(missing_ok=True)
 
     @staticmethod
     def _mark(facts: Path) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_catalog import feature, filled, refusal, small_catalog
 
+from catalog import kept_keys
 from catalog.code_state import FEATURE_KEYS, Wanted, code_state
 from catalog.compaction import compact
 from catalog.kept_keys import KeptKeys, among, merged
@@ -197,6 +198,19 @@ def test_what_is_damaged_is_read_again(catalog: Catalog, tmp_path: Path) -> None
     facts.write_text('["no facts"]')
     assert keys_of(catalog, folder) == before
     assert facts.read_text() != '["no facts"]'
+
+
+def test_keys_of_versions_of_before_go(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not written for longest goes, with what nobody names; the rest stays."""
+    folder = tmp_path / "k"
+    monkeypatch.setattr(kept_keys, "MOST_KEPT", 2)
+    for view in ("flow", "sound", "depth"):
+        catalog.commit(FEATURES, [feature("c1", view, view)])
+        assert len(keys_of(catalog, folder, view)) == 1
+    assert len(list(folder.glob("*.json"))) == len(list(folder.glob("*.keys"))) == 2
+    assert len(keys_of(catalog, folder, "flow")) == 1
 
 
 def test_a_home_that_takes_no_files_is_read_each_time(catalog: Catalog, tmp_path: Path) -> None:
