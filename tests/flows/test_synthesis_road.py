@@ -61,7 +61,6 @@ def test_synthesis_is_distilled_judged_and_asked_for_by_its_version(
     for name in ("same_answer", "provenance", "unseen_sessions"):
         assert gates[name]["passed"], gates[name]
     assert judged["promoted"] == all(gate["passed"] for gate in gates.values())
-    assert promote("synthesis", 1, str(home.home))["cached"] == 1
 
     asked = {"damage": list(NOISE), "learned": True, "side": 96}
     found = generate(
