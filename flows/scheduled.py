@@ -160,7 +160,10 @@ def quality(most_refused: float = 0.05, home: str | None = None) -> dict[str, An
 
 @flow(name="backfill", validate_parameters=False, retries=2, retry_delay_seconds=60)
 def backfill(
-    archive: str, first: str | None = None, last: str | None = None, home: str | None = None
+    archive: str,
+    first: str | int | None = None,
+    last: str | int | None = None,
+    home: str | None = None,
 ) -> dict[str, Any]:
     """Ingest the folders of an archive one after another, from name `first` to name `last`.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import warnings
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -205,6 +206,8 @@ class Settings(BaseSettings):
         for name, value in PROCESS_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("PREFECT_HOME", str(self.state / "prefect"))
+        # Before the first flow there is no home, and looking at one does not make it.
+        warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
         os.environ.setdefault("MLFLOW_TRACKING_URI", self.tracking_uri)
         if self.s3_endpoint:
             # Where stores' clients look, in workers too: those of a cluster have it, as they have

@@ -29,13 +29,18 @@ def compact_tables(settings: Settings) -> dict[str, Any]:
     return {"files_compacted": {name: count for name, count in gone.items() if count}}
 
 
-def folders_of(settings: Settings, archive: str, first: str | None, last: str | None) -> list[str]:
+def folders_of(
+    settings: Settings, archive: str, first: str | int | None, last: str | int | None
+) -> list[str]:
     """Return the folders right below an archive, by name, those from `first` to `last`.
+
+    Prefect's command reads a name of digits as a number; it is the name all the same.
 
     Raises:
         ArchiveNotFoundError, ArchiveUnreadableError: the archive cannot be listed.
         ArchiveEmptyError: no folder with recordings is in the range.
     """
+    first, last = (None if name is None else str(name) for name in (first, last))
     uri = archive_uri(archive)
     if is_object_uri(uri) or not Path(uri).is_dir():
         members = (entry.member for entry in list_archive(uri, settings))

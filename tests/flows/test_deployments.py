@@ -124,6 +124,8 @@ def test_a_backfill_goes_by_folders_in_order_of_their_names(tmp_path: Path) -> N
     found = folders_of(settings, str(tmp_path), "2026-01-01", "2026-01-31")
     assert [Path(one).name for one in found] == ["2026-01-01", "2026-01-03"]
     assert len(folders_of(settings, str(tmp_path), None, None)) == 3
+    # As Prefect hands over `--param first=2025`.
+    assert len(folders_of(settings, str(tmp_path), 2025, 9999)) == 3
     with pytest.raises(ArchiveEmptyError, match="no folder between 2027"):
         folders_of(settings, str(tmp_path), "2027", None)
 
