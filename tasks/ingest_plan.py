@@ -89,8 +89,8 @@ def plan_ingest(location: str, run: FlowRun) -> IngestPlan:
     run.ledger.failed = listing.unnamed
     run.ledger.cached = counts["present"] + counts["duplicate"]
     run.ledger.quarantined = counts["quarantined"]
-    (seen,) = rows(snapshot, "latest_sighting", {"archive_uri": listing.uri})
-    seen_ns = seen["seen_ns"]
+    seen = rows(snapshot, "latest_sighting", {"archive_uri": listing.uri})
+    seen_ns = seen[0]["seen_ns"] if seen else 0
     return IngestPlan(listing, snapshot, forming, clocking, refusing, counts, seen_ns)
 
 
