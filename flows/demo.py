@@ -23,6 +23,7 @@ from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.applications.catalogue import application_of
 from tasks.encoder_presets import ENCODERS
+from tasks.run_artifacts import show_stages
 from tasks.sample import sample_archive, sample_labels
 
 
@@ -53,4 +54,5 @@ def demo(
                 stages[one.stage] = generate(
                     one.application, one.select, version, options=one.options, home=home
                 )
+    show_stages("demo", stages, [])
     return {"archive": archive, "stages": stages, "search": demo_search(settings)}
