@@ -84,5 +84,7 @@ def test_only_what_runs_counts(tmp_path: Path) -> None:
     ]
     assert found == ["stillhouse", "turbo", "web-kit"]
     assert main([str(tmp_path)]) == 0
-    (tmp_path / "turbo-1.0.dist-info" / "METADATA").write_text("Name: turbo\nLicense: GPL\n")
+    (tmp_path / "turbo-1.0.dist-info" / "METADATA").write_text(
+        "Name: turbo\nVersion: 1.0\nLicense: GPL\n"
+    )
     assert main([str(tmp_path)]) == 1

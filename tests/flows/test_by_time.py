@@ -101,6 +101,7 @@ def test_recordings_of_one_time_are_joined_when_asked(
     assert sessions(home) == alone
 
 
+@pytest.mark.long
 def test_the_order_in_which_recordings_come_does_not_show(
     dated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,7 @@ def test_without_robustness_the_held_out_tables_are_told(road: Road, tmp_path: P
     shutil.copytree(road.settings.root, home, symlinks=True)
     settings = Settings(home=home)
     before = registry.champion_version(settings, SUPER_RESOLUTION)
-    found = evaluate(SUPER_RESOLUTION, home=str(home))
+    found = evaluate(SUPER_RESOLUTION, road.reports["distill"]["version"], str(home))
     assert registry.champion_version(settings, SUPER_RESOLUTION) == before
     assert found["metrics"] == road.reports["distill"]["metrics"]
     assert found["per_session"] == road.reports["distill"]["per_session"]

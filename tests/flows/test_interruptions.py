@@ -176,6 +176,7 @@ def test_a_driver_killed_at_any_instants_loses_nothing(
     assert doubled(home) == {}
 
 
+@pytest.mark.long
 def test_two_ingests_at_once_make_what_one_makes(road: Road, weights: Path, tmp_path: Path) -> None:
     """Both complete, no row is there twice, and the catalog is that of a single run."""
     home, archive = new_home(tmp_path, weights), str(road.truth.folder)

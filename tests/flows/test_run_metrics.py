@@ -40,7 +40,7 @@ def told(home: Path, flow: str) -> dict[str, float]:
 @pytest.mark.parametrize("flow", ["ingest", "extract", "distill", "promote", "generate"])
 def test_a_file_tells_what_the_report_of_the_run_tells(road: Road, flow: str) -> None:
     """Inputs, outcomes, frames, bytes, seconds: one truth, and it adds up."""
-    found, report = told(road.settings.root, flow), road.reports[flow]
+    found, report = values(road.metrics[flow]), road.reports[flow]
     mine = {"flow": flow}
     of = {name: found[f"stillhouse_{name}{mine}"] for name in ("inputs_total", "run_seconds_total")}
     assert of == {"inputs_total": report["inputs"], "run_seconds_total": report["seconds"]}
@@ -64,7 +64,7 @@ def test_a_file_tells_what_the_report_of_the_run_tells(road: Road, flow: str) ->
 
 def test_workers_cpu_is_told_by_stage_and_rows_by_table(road: Road) -> None:
     """Decoding's share of extraction can be computed; each committed feature is counted."""
-    found, report = told(road.settings.root, "extract"), road.reports["extract"]
+    found, report = values(road.metrics["extract"]), road.reports["extract"]
     stages = {
         name.removeprefix("cpu_").removesuffix("_s"): seconds
         for name, seconds in report.items()
@@ -76,7 +76,7 @@ def test_workers_cpu_is_told_by_stage_and_rows_by_table(road: Road) -> None:
     assert 0 < stages["decode"] < sum(stages.values())
     rows = found[f"stillhouse_committed_rows_total{ {'flow': 'extract', 'table': 'features'} }"]
     assert rows == report["done"]
-    scanned = told(road.settings.root, "ingest")
+    scanned = values(road.metrics["ingest"])
     label = {"flow": "ingest", "table": "recordings"}
     assert (
         scanned[f"stillhouse_committed_rows_total{label}"] == road.reports["ingest"]["recordings"]

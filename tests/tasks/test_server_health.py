@@ -97,12 +97,16 @@ def test_a_prefect_server_that_is_there_is_sound(
 
 def test_servers_that_are_away_are_named(tmp_path: Path) -> None:
     """The address that does not answer stands there, and what to do."""
-    gone = f"http://127.0.0.1:{free_port()}"
-    settings = Settings(home=tmp_path, mlflow_tracking_uri=gone, ray_address=gone.split("//")[1])
-    with temporary_settings({PREFECT_API_URL: f"{gone}/api"}):
-        assert faulty(server_health.prefect_server(settings), f"{gone}/api", "refused")
-    assert faulty(server_health.mlflow_server(settings), gone, "refused")
-    assert faulty(server_health.cluster(settings), gone.split("//")[1])
+    # Held and not listened at, so that nobody else can answer there.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{held.getsockname()[1]}"
+        gone = f"http://{place}"
+        settings = Settings(home=tmp_path, mlflow_tracking_uri=gone, ray_address=place)
+        with temporary_settings({PREFECT_API_URL: f"{gone}/api"}):
+            assert faulty(server_health.prefect_server(settings), f"{gone}/api", "refused")
+        assert faulty(server_health.mlflow_server(settings), gone, "refused")
+        assert faulty(server_health.cluster(settings), place)
     assert faulty(server_health.cluster(Settings(home=tmp_path, ray_address="ray://here:port")))
 
 

@@ -155,6 +155,7 @@ def _windows(source: WindowSource, preset: DistillerPreset) -> Iterator[dict[str
 
 
 @pytest.mark.usefixtures("ray_local")
+@pytest.mark.long
 def test_two_workers_learn_what_one_does(source: WindowSource, tmp_path: Path) -> None:
     """Ray Train with two workers ends with a loss within 5 % of one worker's, on other batches."""
     from tasks.parallel_training import train_in_parallel
