@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
-# Threads of torch that wait turn on the spot, and two files of tests have two cores: trainings of a
-# distiller and a student beside each other take 182 s so and 158 s asleep.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Before Prefect, Ray or MLflow are imported by any test.
 Settings(home=Path(tempfile.mkdtemp(prefix="stillhouse-tests-"))).prepare_process()
 
