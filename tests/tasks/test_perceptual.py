@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-from perceptual import _ArraysOnly, lpips_of, vmaf, vmaf_program
+from perceptual import lpips_of, vmaf, vmaf_program
 
 # Where a clone's demo keeps what it fetched.
 ASSETS = Path(__file__).parents[2] / ".stillhouse" / "assets"
@@ -41,20 +39,6 @@ def test_without_its_weights_it_says_how_to_get_them(tmp_path: Path) -> None:
     net, why = lpips_of(tmp_path)
     assert net is None
     assert "SHA-256" in why
-
-
-def test_a_file_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> None:
-    """Nothing of it is called."""
-
-    class Hostile:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return os.mkdir, (str(tmp_path / "called"),)
-
-    file = tmp_path / "hostile"
-    file.write_bytes(pickle.dumps({"AlexNet_0": Hostile()}))
-    with file.open("rb") as opened, pytest.raises(pickle.UnpicklingError, match="mkdir"):
-        _ArraysOnly(opened).load()
-    assert not (tmp_path / "called").exists()
 
 
 def test_lpips_is_what_the_package_says() -> None:
