@@ -72,12 +72,13 @@ def connect(settings: Settings) -> None:
         ComputeUnavailableError: the cluster is not there or refuses, or Ray does not start.
     """
     settings.prepare_process()
-    if settings.ray_address is not None:
+    if _is_connected():
+        return
+    if settings.ray_address is None:
+        start_local(settings)
+    else:
         require_head(settings.ray_address)
         _join(settings.ray_address)
-        return
-    if not _is_connected():
-        start_local(settings)
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def require_head(address: str) -> None:
         ComputeUnavailableError: nobody does.
         ValueError: that is no address.
     """
-    if address == "auto" or _is_connected():
+    if address == "auto":
         return
     parsed = urlsplit(address if "://" in address else f"ray://{address}")
     try:
@@ -119,8 +120,6 @@ def require_head(address: str) -> None:
 def _join(address: str) -> None:
     import ray
 
-    if ray.is_initialized():
-        return
     try:
         ray.init(
             address=address,
