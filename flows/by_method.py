@@ -45,7 +45,7 @@ def by_method(
             command="stillhouse distill --method coreset --bytes 100000000",
         )
     if keep_bytes is not None:
-        from tasks.keep import clips_to_keep
+        from tasks.codes.keep import clips_to_keep
 
         return False, clips_to_keep(settings, name, keep_bytes)
     if dry_run:

@@ -138,9 +138,9 @@ def _wishes(
     from flows.generate import EVERY_CLIP
     from infra.errors import StillhouseError, UsageError
     from tasks.applications.catalogue import application_of
-    from tasks.archive import archive_uri
-    from tasks.recipes import recipe_named
-    from tasks.run_record import FlowRun
+    from tasks.archives.contents import archive_uri
+    from tasks.runs.record import FlowRun
+    from tasks.training.recipes import recipe_named
 
     if time_zone not in available_timezones():
         raise UsageError(

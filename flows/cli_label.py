@@ -42,8 +42,8 @@ def label(
     console: Console = context.obj
     settings = console.settings(runs=True)
     if dry_run:
-        from tasks.labelling import plan_labels
-        from tasks.run_record import FlowRun
+        from tasks.labels.labelling import plan_labels
+        from tasks.runs.record import FlowRun
 
         run = FlowRun("label", settings)
         plan = plan_labels.fn(file, run, withdraw=withdraw).summary()

@@ -37,7 +37,7 @@ def sql(
     """
     console: Console = context.obj
     settings = console.settings()
-    from tasks.questions import ask
+    from tasks.runs.questions import ask
 
     found = ask(settings, query, limit)
     text = console.table("", found["columns"], found["rows"])
@@ -72,7 +72,7 @@ def show(
     if what == "clip":
         _show_clip(console, settings, clip_id, out, as_json=as_json)
         return
-    from tasks.questions import overview, shown, table_schema
+    from tasks.runs.questions import overview, shown, table_schema
 
     if schema:
         found = table_schema(what)
@@ -92,7 +92,7 @@ def _show_clip(
     console: Console, settings: Settings, clip_id: str, out: Path | None, *, as_json: bool
 ) -> None:
     from infra.errors import UsageError
-    from tasks.contact_sheet import draw_clip
+    from tasks.extraction.contact_sheet import draw_clip
 
     if not clip_id:
         raise UsageError("Which clip?", command="stillhouse show clips")
@@ -113,8 +113,8 @@ def explain(
     """
     console: Console = context.obj
     settings = console.settings()
-    from tasks.explain import explain_feature, explain_file
-    from tasks.explain_codes import CODE, explain_code
+    from tasks.codes.explain import CODE, explain_code
+    from tasks.extraction.explain import explain_feature, explain_file
 
     if view == CODE:
         found = explain_code(settings, what)
@@ -132,7 +132,7 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     """
     console: Console = context.obj
     settings = console.settings()
-    from tasks.health import examine
+    from tasks.runs.health import examine
 
     checks = examine(settings)
     rows = [
@@ -158,7 +158,7 @@ def assets(
     console: Console = context.obj
     settings = console.settings()
     from infra.errors import UsageError
-    from tasks.questions import asset_table, fetch_assets
+    from tasks.runs.questions import asset_table, fetch_assets
 
     if action == "fetch":
         found = fetch_assets(settings, names or [], force=force)

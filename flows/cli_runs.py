@@ -75,7 +75,7 @@ def ingest(
     console: Console = context.obj
     settings = console.settings(runs=True)
     from flows.standing import ingest_plan, ingest_standing
-    from tasks.archive import archive_uri
+    from tasks.archives.contents import archive_uri
 
     # Before Prefect is told: a parameter of a flow is kept and shown, credentials in it too.
     archive = archive_uri(archive)

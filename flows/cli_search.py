@@ -77,7 +77,7 @@ def search(
     settings = console.settings()
     if duplicates:
         from infra.errors import UsageError
-        from tasks.near_duplicates import near_duplicates
+        from tasks.search.near_duplicates import near_duplicates
 
         if any(x is not None for x in (clip, picture, text, pose)):
             raise UsageError(
@@ -95,7 +95,7 @@ def search(
         )
         console.answer(groups, as_json=as_json, text=_groups(console, groups))
         return
-    from tasks.search import search as asked
+    from tasks.search.find import search as asked
 
     found = asked(
         settings,
@@ -136,7 +136,7 @@ def code_map(
     """
     console: Console = context.obj
     settings = console.settings()
-    from tasks.map_picture import show_map
+    from tasks.search.map_picture import show_map
 
     found = show_map(settings, model=model, target=out, most=points)
     text = f"{found['windows']} windows of {found['sessions']} sessions: {found['picture']}\n"

@@ -22,8 +22,8 @@ from flows.promote import promote
 from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.applications.catalogue import application_of
-from tasks.encoder_presets import ENCODERS
-from tasks.run_artifacts import show_stages
+from tasks.codes.presets import ENCODERS
+from tasks.runs.artifacts import show_stages
 from tasks.sample import sample_archive, sample_labels
 
 

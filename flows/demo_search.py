@@ -8,7 +8,7 @@ from catalog.query import run
 from catalog.store import Catalog
 from flows.demo_steps import HELDOUT_CLIPS
 from infra.errors import StillhouseError
-from tasks.search import search
+from tasks.search.find import search
 
 if TYPE_CHECKING:
     from infra.settings import Settings

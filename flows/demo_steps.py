@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tasks.action_presets import MODEL_NAME as ACTION
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
-from tasks.presets import MODEL_NAME as SUPER_RESOLUTION
-from tasks.style_presets import MODEL_NAME as STYLE
+from tasks.actions.presets import MODEL_NAME as ACTION
+from tasks.distiller.presets import MODEL_NAME as DISTILLER
+from tasks.style.presets import MODEL_NAME as STYLE
+from tasks.superresolution.presets import MODEL_NAME as SUPER_RESOLUTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

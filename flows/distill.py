@@ -7,8 +7,8 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.distill import describe, distill_model, plan_distill, send_kept
-from tasks.run_record import flow_record
+from tasks.runs.record import flow_record
+from tasks.training.distill import describe, distill_model, plan_distill, send_kept
 
 
 @flow(name="distill", validate_parameters=False)

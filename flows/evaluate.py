@@ -9,9 +9,9 @@ from prefect import flow
 from flows.evaluate_report import Asked, require_asked
 from infra.errors import UsageError
 from infra.settings import load_settings
-from tasks.evaluate_version import judge_version
-from tasks.robustness import judge_cells, plan_robustness, tell_robustness
-from tasks.run_record import FlowRun, flow_record
+from tasks.judging.evaluate_version import judge_version
+from tasks.robustness.run import judge_cells, plan_robustness, tell_robustness
+from tasks.runs.record import FlowRun, flow_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from infra.errors import UsageError
-from tasks.robustness_cells import cells_of
+from tasks.robustness.cells import cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.export import export_model
-from tasks.run_record import flow_record
+from tasks.export.exporting import export_model
+from tasks.runs.record import flow_record
 
 
 @flow(name="export", validate_parameters=False)

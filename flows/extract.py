@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.feature_plan import plan_features
-from tasks.features import compute_features
-from tasks.run_record import flow_record
+from tasks.extraction.features import compute_features
+from tasks.extraction.plan import plan_features
+from tasks.runs.record import flow_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,10 @@ from prefect import flow
 
 from infra.settings import load_settings
 from tasks.applications.catalogue import application_of
-from tasks.generate import make_generations
-from tasks.generate_plan import plan_generations
-from tasks.requests import Encoding
-from tasks.run_record import flow_record
+from tasks.generation.generate import make_generations
+from tasks.generation.plan import plan_generations
+from tasks.generation.requests import Encoding
+from tasks.runs.record import flow_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.ingest_plan import plan_ingest
-from tasks.recordings import scan_recordings
-from tasks.run_record import flow_record
-from tasks.sessions import form_sessions
+from tasks.ingest.plan import plan_ingest
+from tasks.ingest.recordings import scan_recordings
+from tasks.runs.record import flow_record
+from tasks.sessions.sessions import form_sessions
 
 
 @flow(name="ingest", validate_parameters=False)

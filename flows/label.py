@@ -8,8 +8,8 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.labelling import commit_labels, plan_labels
-from tasks.run_record import flow_record
+from tasks.labels.labelling import commit_labels, plan_labels
+from tasks.runs.record import flow_record
 
 
 @flow(name="label", validate_parameters=False)

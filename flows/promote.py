@@ -9,8 +9,8 @@ from prefect import flow
 from flows.events import model_was_promoted
 from infra.errors import UsageError
 from infra.settings import load_settings
-from tasks.promotion import promote_version, roll_back
-from tasks.run_record import flow_record
+from tasks.judging.promotion import promote_version, roll_back
+from tasks.runs.record import flow_record
 
 
 @flow(name="promote", validate_parameters=False)

@@ -7,9 +7,9 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.refine import figures, let_serve, log_refinement, refine_codes
-from tasks.refine_plan import plan_refine
-from tasks.run_record import flow_record
+from tasks.codes.refine import figures, let_serve, log_refinement, refine_codes
+from tasks.codes.refine_plan import plan_refine
+from tasks.runs.record import flow_record
 
 
 @flow(name="refine", validate_parameters=False)

@@ -7,10 +7,10 @@ from typing import Any
 from prefect import flow
 
 from infra.settings import load_settings
-from tasks.encode import encode_clips, vacuum_codes
-from tasks.encode_plan import plan_codes
-from tasks.keep_codes import keep_codes
-from tasks.run_record import flow_record
+from tasks.codes.encode import encode_clips, vacuum_codes
+from tasks.codes.encode_plan import plan_codes
+from tasks.runs.record import flow_record
+from tasks.search.keep_codes import keep_codes
 
 
 @flow(name="reindex", validate_parameters=False)

@@ -27,9 +27,9 @@ from infra.errors import ScheduledWorkError, StillhouseError
 from infra.observability import start_logging
 from infra.settings import load_settings
 from tasks.applications.catalogue import APPLICATIONS
-from tasks.encoder_presets import ENCODERS
-from tasks.run_artifacts import show_stages
-from tasks.upkeep import compact_tables, folders_of
+from tasks.codes.presets import ENCODERS
+from tasks.runs.artifacts import show_stages
+from tasks.runs.upkeep import compact_tables, folders_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,21 +18,21 @@ from infra import registry
 from infra.errors import StillhouseError
 from infra.observability import PeakMemory, Stopwatch
 from tasks.applications.catalogue import application_of
-from tasks.distill import describe, plan_distill
-from tasks.encode_estimate import reindex_estimate
-from tasks.encode_plan import plan_codes
-from tasks.encoder_presets import ENCODERS
-from tasks.estimate import extract_estimate, ingest_estimate
-from tasks.feature_plan import plan_features
-from tasks.generate_plan import plan_generations
-from tasks.ingest_plan import plan_ingest
-from tasks.labelling import plan_labels
-from tasks.refine_estimate import refine_estimate
-from tasks.refine_plan import plan_refine
-from tasks.requests import Encoding
-from tasks.run_record import FlowRun
+from tasks.codes.encode_estimate import reindex_estimate
+from tasks.codes.encode_plan import plan_codes
+from tasks.codes.presets import ENCODERS
+from tasks.codes.refine_estimate import refine_estimate
+from tasks.codes.refine_plan import plan_refine
+from tasks.extraction.estimate import extract_estimate, ingest_estimate
+from tasks.extraction.plan import plan_features
+from tasks.generation.plan import plan_generations
+from tasks.generation.requests import Encoding
+from tasks.ingest.plan import plan_ingest
+from tasks.labels.labelling import plan_labels
+from tasks.runs.record import FlowRun
 from tasks.sample import held_sample, sample_labels
-from tasks.sessions import form_sessions
+from tasks.sessions.sessions import form_sessions
+from tasks.training.distill import describe, plan_distill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

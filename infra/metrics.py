@@ -2,7 +2,7 @@
 
 Writes one file a flow below `home/metrics` in Prometheus's exposition format (what node_exporter's
 textfile collector reads), reads them again, and serves on loopback while a flow runs where
-`STILLHOUSE_METRICS_PORT` says so. What is counted stands in the ledger (`tasks/run_metrics.py`).
+`STILLHOUSE_METRICS_PORT` says so. What is counted stands in the ledger (`tasks/runs/metrics.py`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The distiller: windows of many cameras and views -> one code -> the pictures of a target.
 
 Tensors in, tensors out, under whatever autocast the caller opened (models/precision.py decides);
-sums over time, codes and pictures are fp32. A window is what tasks/windows.py reads: tensors by
-name, their masks, `camera`, `camera_known` and `t_ns`.
+sums over time, codes and pictures are fp32. A window is what tasks/windows/reader.py reads:
+tensors by name, their masks, `camera`, `camera_known` and `t_ns`.
 """
 
 from __future__ import annotations

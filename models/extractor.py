@@ -31,7 +31,7 @@ class PixelView(NamedTuple):
 
 
 # Levels 0..3 have strides 2, 4, 8, 16. Names, shapes and units are those of
-# tasks/window_tensors.py: at 112 px the grids are 56, 28, 14 and 7 cells wide.
+# tasks/windows/tensors.py: at 112 px the grids are 56, 28, 14 and 7 cells wide.
 PIXEL_VIEWS: dict[str, PixelView] = {
     "rgb": PixelView(3, 0, middle=115.0, spread=64.0),  # uint8
     "silhouette": PixelView(1, 0),

@@ -126,7 +126,7 @@ class Student(nn.Module):
         return self._remembered(self._look(x).mean(dim=(2, 3)), h, mask, dt)
 
     def encode(self, windows: Windows, cameras: Tensor | None = None) -> StudentCode:
-        """Windows as tasks/windows.py reads them -> what `step` says, picture after picture.
+        """Windows as tasks/windows/reader.py reads them -> what `step` says, picture after picture.
 
         Of a window `rgb` (B, V, T, 3, h, w), `mask_rgb` and `t_ns` (B, V, T) are looked at, nothing
         else. `cameras` (B, V) bool says which cameras may be used.

@@ -45,7 +45,7 @@ class EncoderConfig(Protocol):
 
 @runtime_checkable
 class WindowEncoder(Protocol):
-    """A module that encodes windows as `tasks/windows.py` reads them, each of 1..8 cameras."""
+    """A module that encodes windows of 1..8 cameras, as `tasks/windows/reader.py` reads them."""
 
     @property
     def config(self) -> EncoderConfig:

@@ -2,6 +2,9 @@
 
 May import models, catalog and infra. Prefect tasks here drive Ray from the flow's process; Ray
 workers never speak to Prefect. `av` is imported by `decode.py` (reads) and `mux.py` (writes) alone.
-Start at `archive.py` (what is in an archive; its kinds are in `archives/`), `decode.py` (frames by
-packet plan) and `features.py` (every missing view of a clip from one decode).
+A package a subject, in the order of the road: archives, containers, recordings, ingest, sessions,
+clocks, rigs, labels; views, kernels, pose, extraction; windows, damage, training, judging, and one
+for each kind of model; codes, search, generation, applications, editing. Start at
+`archives/contents.py` (what is in an archive), `decode.py` (frames by packet plan) and
+`extraction/features.py` (every missing view of a clip from one decode).
 """

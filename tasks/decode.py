@@ -2,8 +2,8 @@
 
 Reads files, objects, and members inside a tar or zip in place; writes nothing. `probe` reads a
 header, `decode_all` accounts for every frame, `sample`, `frames` and `keyframes` get the frames
-that are wanted while decoding as few packets as they need (`tasks/packets.py`), bit-identical to
-decoding everything.
+that are wanted while decoding as few packets as they need (`tasks/containers/packets.py`),
+bit-identical to decoding everything.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from infra.errors import MediaError
-from tasks.limits import Limits, check_pixels
-from tasks.loudness import SOUND_RATE, Loudness, listen
-from tasks.media import CONTAINERS, Source, looks_encrypted, open_bytes, require_bytes
-from tasks.pixels import Pictures, Scale
-from tasks.playback import Decoded, flagged, play
-from tasks.soundtrack import Resampled
-from tasks.stream import Fault, VideoStream, raise_if_storage_failed
-from tasks.walk import walk
-from tasks.wanted import Clock, Instants, Sampled, Within
+from tasks.containers.limits import Limits, check_pixels
+from tasks.containers.pixels import Pictures, Scale
+from tasks.containers.playback import Decoded, flagged, play
+from tasks.containers.soundtrack import Resampled
+from tasks.containers.stream import Fault, VideoStream, raise_if_storage_failed
+from tasks.containers.walk import walk
+from tasks.containers.wanted import Clock, Instants, Sampled, Within
+from tasks.recordings.loudness import SOUND_RATE, Loudness, listen
+from tasks.recordings.media import CONTAINERS, Source, looks_encrypted, open_bytes, require_bytes
 
 if TYPE_CHECKING:
     import io
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from catalog.span import Span
-    from tasks.header import Header
-    from tasks.salvage import Account
+    from tasks.containers.header import Header
+    from tasks.containers.salvage import Account
 
     OpenFile: TypeAlias = io.RawIOBase | io.BytesIO
 

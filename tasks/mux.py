@@ -23,22 +23,22 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from catalog import ids
 from catalog.span import SECOND_NS, Span
-from tasks.colours import colours
+from tasks.containers.colours import colours
+from tasks.containers.encoders import encoder_options
+from tasks.containers.sound_stream import SoundStream
+from tasks.containers.soundtrack import Resampled, packets_within, samples_within
+from tasks.containers.timestamps import ticks
 from tasks.decode import open_container
-from tasks.encoders import encoder_options
 from tasks.in_place import in_place
-from tasks.sound_stream import SoundStream
-from tasks.soundtrack import Resampled, packets_within, samples_within
-from tasks.timestamps import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from av.container import InputContainer, OutputContainer
 
-    from tasks.colours import Colours
+    from tasks.containers.colours import Colours
+    from tasks.containers.soundtrack import Samples
     from tasks.decode import Source
-    from tasks.soundtrack import Samples
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from infra import assets
 from infra.observability import progress
-from tasks.synthetic import write_archive
+from tasks.synthetic.archive import write_archive
 
 if TYPE_CHECKING:
     from infra.settings import Settings

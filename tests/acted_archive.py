@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.mux import write_video
-from tasks.world import Camera, World
+from tasks.synthetic.world import Camera, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from tasks.world import Body
+    from tasks.synthetic.world import Body
 
 RATE = 25
 # Metres to either side, and radians a second.

@@ -16,7 +16,7 @@ from infra.settings import Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 # What a property takes by the clock says how busy the machine is, and nothing of the property.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -46,7 +46,7 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """A small generated archive whose every frame is known; tests may not change it."""
-    from tasks.synthetic import ArchiveSpec, write_archive
+    from tasks.synthetic.archive import ArchiveSpec, write_archive
 
     spec = ArchiveSpec(take_frames=40, single_frames=36)
     return write_archive(tmp_path_factory.mktemp("synthetic") / "archive", spec)

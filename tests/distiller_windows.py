@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from models.distiller import Distiller, Encoded, Query
-from tasks.window_tensors import TENSORS, TensorSpec
+from tasks.windows.tensors import TENSORS, TensorSpec
 
 STEP_NS = 80_000_000
 PER_CAMERA = ("rgb", "appearance", "flow", "silhouette", "skeleton", "depth")

@@ -8,15 +8,15 @@ import opentimelineio as otio
 from footage import first_pts
 
 from catalog.span import SECOND_NS, Span
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Source
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
+from tasks.generation.requests import CameraSource, Encoding, Request
+from tasks.recordings.sources import ClipSource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.truth import Truth
+    from tasks.synthetic.truth import Truth
 
 
 def camera_of(truth: Truth, member: str, span: Span) -> CameraSource:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from models.distiller_config import DistillerConfig
-from tasks.window_sets import Window
+from tasks.windows.sets import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from infra import registry
 from models import weights
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
-from tasks.distiller_presets import MODEL_NAME
+from tasks.distiller.presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ import torch
 
 from models import weights
 from models.depth import DepthConfig, DepthNet
-from tasks.depth_evaluation import BASELINES, MODEL, DepthEvaluation, DepthScore
-from tasks.depth_presets import DepthPreset
-from tasks.depth_recipe import heldout_digest, renderers_here
-from tasks.kept_results import KeptResult, keep, plan_folder
-from tasks.recipe import DistillPlan
-from tasks.registration import send
-from tasks.run_facts import training_facts
+from tasks.depth.evaluation import BASELINES, MODEL, DepthEvaluation, DepthScore
+from tasks.depth.presets import DepthPreset
+from tasks.depth.recipe import heldout_digest, renderers_here
+from tasks.training.kept_results import KeptResult, keep, plan_folder
+from tasks.training.recipe import DistillPlan
+from tasks.training.registration import send
+from tasks.training.run_facts import training_facts
 
 if TYPE_CHECKING:
     from infra.settings import Settings

@@ -10,7 +10,7 @@ import torch
 from infra import registry
 from models import weights
 from models.student import Student
-from tasks.student_presets import MODEL_NAME
+from tasks.student.presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

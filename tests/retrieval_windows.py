@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from distiller_windows import STEP_NS, noise_windows
 
-from tasks.window_sets import Window
+from tasks.windows.sets import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

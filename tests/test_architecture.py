@@ -42,7 +42,12 @@ def test_the_contracts_between_the_rooms_hold() -> None:
         (
             "av",
             (),
-            ("tasks/decode.py", "tasks/mux.py", "tasks/encoders.py", "tasks/interpolation.py"),
+            (
+                "tasks/decode.py",
+                "tasks/mux.py",
+                "tasks/containers/encoders.py",
+                "tasks/synthesis/interpolation.py",
+            ),
         ),
         ("mlflow", ("infra",), ()),
         ("prefect", ("flows", "tasks"), ()),

@@ -13,7 +13,7 @@ told as (
     group by clip_id, camera_id
 ),
 spans as (
-    -- From each recording's clock to its session's, as `tasks/clock.py` has it.
+    -- From each recording's clock to its session's, as `tasks/clocks/clock.py` has it.
     select s.* exclude (start_ns, end_ns), l.label,
         greatest(s.start_ns, coalesce(s.offset_ns + cast(
             l.start_ns::hugeint * 1000000000 // (1000000000 + s.drift_ppb) as bigint

@@ -1,13 +1,13 @@
 """The table of what an hour of video costs, of the constants that `--dry-run` reckons with.
 
-Reads `tasks/estimate.py` and the views. The constants were measured; see `make bench`.
+Reads `tasks/extraction/estimate.py` and the views. The constants were measured; see `make bench`.
 """
 
 from __future__ import annotations
 
 from generators.markdown import table
 from infra.settings import Settings
-from tasks.estimate import DECODE_NS_PER_PIXEL, SCAN_NS_PER_PIXEL
+from tasks.extraction.estimate import DECODE_NS_PER_PIXEL, SCAN_NS_PER_PIXEL
 from tasks.views.catalogue import VIEWS
 
 SIZES = (

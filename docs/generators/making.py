@@ -1,6 +1,6 @@
 """The pages of applications and of models: what each makes, asks for and is judged by.
 
-Reads `tasks/applications/`, the recipes of `tasks/recipes.py` and their presets.
+Reads `tasks/applications/`, the recipes of `tasks/training/recipes.py` and their presets.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 
 from generators.decisions import decisions
 from generators.markdown import Pages, doc_of, literal, plain, table
-from tasks import (
-    action_presets,
-    depth_presets,
-    distiller_presets,
-    manifold_presets,
-    presets,
-    student_presets,
-    style_presets,
-    synthesis_presets,
-)
+from tasks.actions import presets as action_presets
 from tasks.applications.catalogue import APPLICATIONS
-from tasks.recipes import RECIPES
+from tasks.depth import presets as depth_presets
+from tasks.distiller import presets as distiller_presets
+from tasks.manifold import presets as manifold_presets
+from tasks.student import presets as student_presets
+from tasks.style import presets as style_presets
+from tasks.superresolution import presets
+from tasks.synthesis import presets as synthesis_presets
+from tasks.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from dataclasses import Field

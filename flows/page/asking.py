@@ -101,7 +101,7 @@ def sql(request: Request, q: Annotated[str, Query(max_length=20_000)] = "") -> H
 
 
 def _searched(site: Site, text: str, clip: str, *, elsewhere: bool) -> dict[str, Any]:
-    from tasks.search import search as nearest
+    from tasks.search.find import search as nearest
 
     with _turn(site):
         if clip:

@@ -41,7 +41,7 @@ def recording(request: Request, recording_id: Id) -> Response:
     if found["packed"]:
         raise HTTPException(404, "It lies compressed in an archive.")
     from tasks.archives.entry import source_of
-    from tasks.media import open_bytes
+    from tasks.recordings.media import open_bytes
 
     try:
         file = open_bytes(
@@ -106,7 +106,7 @@ def sheet(request: Request, clip_id: Id) -> Response:
         raise HTTPException(404, "There is no such clip now.")
 
     def made() -> bytes:
-        from tasks.contact_sheet import draw_clip
+        from tasks.extraction.contact_sheet import draw_clip
 
         with site.drawing, tempfile.TemporaryDirectory(prefix="stillhouse-page-") as folder:
             target = Path(folder) / "sheet.png"
@@ -129,8 +129,8 @@ def _recording(shelf: Shelf, recording_id: str) -> dict[str, Any]:
 
 def _still(shelf: Shelf, found: dict[str, Any], at_ns: int, side: int) -> bytes:
     """Return a frame of the archive, or the thumbnail that is kept where it cannot be read."""
-    from tasks.clock import CameraClock
-    from tasks.stills import kept_still, still
+    from tasks.clocks.clock import CameraClock
+    from tasks.recordings.stills import kept_still, still
 
     try:
         return still(found, at_ns, side)

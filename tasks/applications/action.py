@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from catalog.query import rows
 from catalog.schemas.actions import ACTIONS
 from infra import registry
-from tasks.action_presets import MODEL_NAME
+from tasks.actions.presets import MODEL_NAME
 from tasks.applications.application import Application, Draft, Refused, Spec, one_a_camera
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.distiller.presets import MODEL_NAME as DISTILLER
 from tasks.views.current import view_versions
 
 if TYPE_CHECKING:

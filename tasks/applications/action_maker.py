@@ -16,14 +16,14 @@ from catalog.query import rows
 from infra.errors import MediaError, ModelInvalidError
 from models import weights
 from models.action import ActionHead
-from tasks.action_material import code_numbers
+from tasks.actions.material import code_numbers
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
-from tasks.code_model import load_distiller
+from tasks.codes.model import load_distiller
 from tasks.decode import Scale, frames
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
+from tasks.distiller.presets import MODEL_NAME as DISTILLER
+from tasks.generation.requests import Made
 from tasks.pose.joints import BONES
-from tasks.requests import Made
 from tasks.views.catalogue import view_named
 from tasks.views.drawing import COLOURS, to_pixels
 from tasks.views.packing import unpacked
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.applications.action import RecogniseActions
-    from tasks.requests import Request
+    from tasks.generation.requests import Request
 
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from catalog.table import Table
     from infra.registry import ModelVersion
     from infra.settings import Settings
-    from tasks.requests import CameraSource, Made, Request
+    from tasks.generation.requests import CameraSource, Made, Request
 
 
 @dataclass(frozen=True, slots=True)

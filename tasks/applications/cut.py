@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.editing.edit_list import EditList
     from tasks.editing.footage import Session
     from tasks.editing.timeline import Shot
-    from tasks.requests import CameraSource
+    from tasks.generation.requests import CameraSource
 
 MAX_SIDE, MAX_RATE = 8192, 240
 COMMAND = "stillhouse generate cut --help"

@@ -12,12 +12,12 @@ from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
+from tasks.containers.sound_stream import SoundStream
 from tasks.decode import Scale, frames, sample
 from tasks.editing.mixing import mixed
 from tasks.editing.sounding import RATE, Voice, mixed_sound
 from tasks.editing.timeline import Mix, Shot, frame_times
-from tasks.requests import Made
-from tasks.sound_stream import SoundStream
+from tasks.generation.requests import Made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from tasks.generation.requests import CameraSource, Request
     from tasks.mux import AudioCopy
-    from tasks.requests import CameraSource, Request
 
     Pixels = npt.NDArray[np.uint8]
 

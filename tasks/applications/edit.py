@@ -12,16 +12,16 @@ from infra.assets import member_path
 from infra.errors import AssetMissingError, RegionInvalidError
 from infra.inputs import keep_input
 from tasks.applications.application import Application, Draft, Refused, Spec
-from tasks.calibration import Calibration
 from tasks.editing.changes import parse_colour, read_picture
 from tasks.editing.marks import MAX_BYTES, Box, read_mask
+from tasks.rigs.calibration import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from infra.settings import Settings
     from tasks.applications.application import ChosenClip, Context, Maker
-    from tasks.requests import CameraSource
+    from tasks.generation.requests import CameraSource
 
 COMMAND = "stillhouse generate edit --help"
 # Cameras that help to tell how far away the region is, besides the two that are asked about.

@@ -17,7 +17,6 @@ from catalog.span import Span
 from infra.errors import MediaError
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
-from tasks.calibration import Calibration
 from tasks.decode import Scale, frames, sample
 from tasks.editing.changes import Change, lightness_of, parse_colour, read_picture
 from tasks.editing.evidence import SAMPLES
@@ -25,8 +24,9 @@ from tasks.editing.features import PictureFeatures
 from tasks.editing.marks import Box, object_in, read_mask
 from tasks.editing.plate import clean_plate, moving_in, stands_still
 from tasks.editing.regions import MOMENTS, Region, Regions, Seen, full_alpha, work_size
-from tasks.pinhole import resized
-from tasks.requests import Made
+from tasks.generation.requests import Made
+from tasks.rigs.calibration import Calibration
+from tasks.rigs.pinhole import resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.applications.edit import Edit
-    from tasks.calibration import CameraModel
-    from tasks.requests import CameraSource, Request
+    from tasks.generation.requests import CameraSource, Request
+    from tasks.rigs.calibration import CameraModel
 
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from infra.errors import ApplicationOptionError, InputFileError
 from infra.inputs import keep_input
 from tasks.applications.application import Application, Draft, Spec, one_a_camera
-from tasks.style_presets import MODEL_NAME, STYLES
+from tasks.style.presets import MODEL_NAME, STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ class Stylise(Application):
         """
         if self.style in STYLES:
             return self
-        from tasks.style_pictures import style_code
+        from tasks.style.pictures import style_code
 
         try:
             kept = keep_input(settings, Path(self.style))
@@ -76,7 +76,7 @@ class Stylise(Application):
         """Plan one video a camera; of a picture its code travels along."""
         code = None
         if self.style not in STYLES:
-            from tasks.style_pictures import style_code
+            from tasks.style.pictures import style_code
 
             kept = keep_input(context.settings, self.style)
             code = list(style_code(context.settings.assets, kept.path))

@@ -18,9 +18,9 @@ from models.style import StyleNet
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Scale, frames
-from tasks.requests import Made
-from tasks.served_network import load_network
-from tasks.style_scores import Motion, edge_ssim, unit
+from tasks.generation.requests import Made
+from tasks.style.scores import Motion, edge_ssim, unit
+from tasks.training.served_network import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.applications.style import Stylise
-    from tasks.requests import Request
+    from tasks.generation.requests import Request
 
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]

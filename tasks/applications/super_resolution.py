@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import PositiveInt  # noqa: TC002 - read when options are checked
 
 from tasks.applications.application import Application, Draft, Spec, one_a_camera
-from tasks.presets import MODEL_NAME, model_name
+from tasks.superresolution.presets import MODEL_NAME, model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

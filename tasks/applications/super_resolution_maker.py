@@ -20,13 +20,13 @@ from models.metrics import luma, psnr, quantise
 from models.precision import cpu_precision
 from models.resample import downsample, upsample
 from models.superresolution import SuperResolution
-from tasks.ahead import ahead
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Sampled, Scale, frames
-from tasks.other_cameras import OtherCameras, read_in_time
-from tasks.requests import Made
-from tasks.served_network import load_network
+from tasks.generation.requests import Made
+from tasks.superresolution.other_cameras import OtherCameras, read_in_time
+from tasks.training.ahead import ahead
+from tasks.training.served_network import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.applications.super_resolution import SuperResolve
-    from tasks.clock import CameraClock
-    from tasks.requests import CameraSource, Request
+    from tasks.clocks.clock import CameraClock
+    from tasks.generation.requests import CameraSource, Request
 
     Pixels = npt.NDArray[np.uint8]
 

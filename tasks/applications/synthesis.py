@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from tasks.applications.application import Application, Draft, Refused, Spec, one_a_camera
-from tasks.synthesis_presets import MODEL_NAME
+from tasks.synthesis.presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ class Synthesise(Application):
         Raises:
             UnknownCorruptionError: no such corruption or severity.
         """
-        from tasks.fusion_sources import damage_of
+        from tasks.synthesis.fusion_sources import damage_of
 
         del settings
         for names in self.damage:

@@ -17,24 +17,24 @@ from models.synthesis import Synthesis
 from tasks.applications.application import Maker
 from tasks.applications.video import Comparison, even, sound_of, write
 from tasks.decode import Scale, frames
-from tasks.evaluate_synthesis import Truths
-from tasks.fuser import Fuser
-from tasks.fusing import likely_best
-from tasks.fusing import robust as plain_fused
-from tasks.fusion_sources import aligned, damage_of, damaged, late
-from tasks.missing_camera import MissingCamera
-from tasks.rate_conversion import Sources, plain_between, rate_sources
-from tasks.requests import Made
-from tasks.served_network import load_network
-from tasks.synthesis_material import reduced, shown_at
-from tasks.view_sources import onto
+from tasks.generation.requests import Made
+from tasks.synthesis.evaluate import Truths
+from tasks.synthesis.fuser import Fuser
+from tasks.synthesis.fusing import likely_best
+from tasks.synthesis.fusing import robust as plain_fused
+from tasks.synthesis.fusion_sources import aligned, damage_of, damaged, late
+from tasks.synthesis.material import reduced, shown_at
+from tasks.synthesis.missing_camera import MissingCamera
+from tasks.synthesis.rate_conversion import Sources, plain_between, rate_sources
+from tasks.synthesis.view_sources import onto
+from tasks.training.served_network import load_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tasks.alignment import Pixels
     from tasks.applications.synthesis import Synthesise
-    from tasks.requests import CameraSource, Request
+    from tasks.generation.requests import CameraSource, Request
+    from tasks.synthesis.alignment import Pixels
 
 
 @dataclass(slots=True)

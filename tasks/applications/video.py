@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from tasks.generation.requests import CameraSource, Encoding, Request
     from tasks.mux import Audio, Written
-    from tasks.requests import CameraSource, Encoding, Request
 
     Pixels = npt.NDArray[np.uint8]
 

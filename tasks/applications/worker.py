@@ -10,7 +10,7 @@ from infra.errors import MediaError
 
 if TYPE_CHECKING:
     from tasks.applications.application import Application
-    from tasks.requests import Made, Request
+    from tasks.generation.requests import Made, Request
 
 
 class GenerationWorker:

@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.errors import MediaError
 from tasks.archives.kinds import is_manifest
 from tasks.archives.objects import is_object_uri, parse
-from tasks.media import Source
+from tasks.recordings.media import Source
 
 # Files that travel beside recordings and are not themselves recordings. Everything else in an
 # archive is an input and ends as done, cached or quarantined: nothing is passed over in silence.

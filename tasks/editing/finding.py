@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from tasks.camera_warps import rig_centre
 from tasks.editing.evidence import dilated, learnt
 from tasks.editing.following import logit
 from tasks.editing.guided import guided
-from tasks.triangulate import projected, undistorted
+from tasks.rigs.camera_warps import rig_centre
+from tasks.rigs.triangulate import projected, undistorted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from tasks.calibration import CameraModel
     from tasks.editing.evidence import Bools, Evidence, Floats, Pixels
+    from tasks.rigs.calibration import CameraModel
 
     Matrix = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from catalog import ids
 from catalog.query import rows
 from catalog.span import SECOND_NS, Span
 from infra.errors import EditListInvalidError
-from tasks.requests import CameraSource, camera_source
+from tasks.generation.requests import CameraSource, camera_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

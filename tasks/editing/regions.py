@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tasks.calibration import CameraModel
     from tasks.editing.evidence import Evidence, Floats, Pixels
     from tasks.editing.finding import Reason
+    from tasks.rigs.calibration import CameraModel
 
 # Regions are followed in pictures of this longer side.
 WORK_SIDE = 480

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from catalog.span import SECOND_NS, Span
+from tasks.containers.soundtrack import demuxed, packets_within, samples_within
 from tasks.decode import DAMAGE, keep_only, open_container, video_clock
 from tasks.mux import stereo
-from tasks.soundtrack import demuxed, packets_within, samples_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.editing.timeline import Mix, Shot
-    from tasks.sources import ClipSource
+    from tasks.recordings.sources import ClipSource
 
     Floats = npt.NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.overlap import overlaps
+from tasks.kernels.overlap import overlaps
 from tasks.pose.region import region_around
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from tasks.overlap import overlaps
+from tasks.kernels.overlap import overlaps
 from tasks.pose.between import Track, joints_of, masks_of
 from tasks.pose.region import aspect_of, halfway
 

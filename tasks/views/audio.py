@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.hearing import LEAD_NS, TAIL_NS
-from tasks.sound import RATE
+from tasks.recordings.hearing import LEAD_NS, TAIL_NS
+from tasks.recordings.sound import RATE
 from tasks.views.compiled import PRECISION, Compiled
 from tasks.views.view import ArraySpec, Feature, View, ViewSpec, absent
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.sound import Sound
+    from tasks.recordings.sound import Sound
     from tasks.views.view import DecodedClip
 
     Samples = npt.NDArray[np.float32]

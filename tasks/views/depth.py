@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.decode import Scale
-from tasks.depth_maps import ARRAYS, CELLS, drawn, stored
+from tasks.kernels.depth_maps import ARRAYS, CELLS, drawn, stored
 from tasks.views.compiled import Compiled
 from tasks.views.pictures import RGB224, pictures112
 from tasks.views.view import DecodedClip, Feature, View, ViewSpec, absent

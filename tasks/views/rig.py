@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tasks.calibration import CameraModel
+    from tasks.rigs.calibration import CameraModel
     from tasks.views.view import ViewSpec
 
 

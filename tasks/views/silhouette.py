@@ -1,8 +1,8 @@
 """View *silhouette*: where a person is, or else what moves, as 56 x 56 bits and two outlines.
 
 Needs the asset `blazepose`, whose masks are taken at the steps at which somebody is found; at
-others the background model of `tasks/background.py` tells what moves. Where that cannot know (the
-camera moves) the step is masked.
+others the background model of `tasks/kernels/background.py` tells what moves. Where that cannot
+know (the camera moves) the step is masked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.background import LUMA112, foreground_of
+from tasks.kernels.background import LUMA112, foreground_of
 from tasks.pose.between import MASK_GRID
 from tasks.pose.networks import ASSET
 from tasks.pose.shared import PARAMETERS, RGB320, loaded_networks, people_of, require_networks

@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 
 from tasks.pose.joints import BONES, JOINTS
-from tasks.same_people import SLOTS, swapped
-from tasks.triangulate import robust
+from tasks.rigs.same_people import SLOTS, swapped
+from tasks.rigs.triangulate import robust
 from tasks.views.drawing import COLOURS, ground, to_pixels
 from tasks.views.view import ArraySpec, Feature, ViewSpec, absent
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tasks.calibration import CameraModel
+    from tasks.rigs.calibration import CameraModel
     from tasks.views.rig import RigClip, RigView
 
     Floats = npt.NDArray[np.float64]

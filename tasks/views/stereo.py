@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.depth_maps import ARRAYS, CELLS, drawn, stored
-from tasks.pinhole import resized
-from tasks.plane_sweep import PlaneSweep, SweptDepth, agreement, relative_pose
-from tasks.rectified import RectifiedPair
+from tasks.kernels.depth_maps import ARRAYS, CELLS, drawn, stored
+from tasks.kernels.plane_sweep import PlaneSweep, SweptDepth, agreement, relative_pose
+from tasks.kernels.rectified import RectifiedPair
+from tasks.rigs.pinhole import resized
 from tasks.views.view import Feature, ViewSpec, absent
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.calibration import CameraModel
+    from tasks.rigs.calibration import CameraModel
     from tasks.views.rig import RigClip, RigView
 
     Pixels = npt.NDArray[np.uint8]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.subtitles import MAX_SHOWN_NS
+from tasks.kernels.wordpiece import tokens
+from tasks.recordings.subtitles import MAX_SHOWN_NS
 from tasks.views.compiled import PRECISION, Compiled
 from tasks.views.view import Feature, View, ViewSpec, absent
-from tasks.wordpiece import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

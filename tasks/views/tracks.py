@@ -1,7 +1,8 @@
 """View *tracks*: people, and what else moves, as boxes that keep their ids through a clip.
 
 Needs the asset `blazepose`: people are boxes around their joints. Where the camera stands still,
-what moves apart from them (`tasks/background.py`) is a box too. `tasks/sort_tracks.py` gives ids.
+what moves apart from them (`tasks/kernels/background.py`) is a box too. Ids are given by
+`tasks/kernels/sort_tracks.py`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.background import LUMA112, foreground_of
+from tasks.kernels.background import LUMA112, foreground_of
+from tasks.kernels.sort_tracks import Track, filled, follow
 from tasks.pose.landmarks import box_of
 from tasks.pose.networks import ASSET
 from tasks.pose.shared import PARAMETERS, RGB320, loaded_networks, people_of, require_networks
-from tasks.sort_tracks import Track, filled, follow
 from tasks.views.drawing import COLOURS, ground, to_pixels
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, absent
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.background import Foreground
+    from tasks.kernels.background import Foreground
     from tasks.pose.networks import Networks
     from tasks.pose.people import ClipPeople
 

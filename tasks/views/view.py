@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tasks.decode import Scale
-    from tasks.sound import Sound
-    from tasks.words import Words
+    from tasks.recordings.sound import Sound
+    from tasks.recordings.words import Words
 
     Array = npt.NDArray[np.generic]
 

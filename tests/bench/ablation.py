@@ -33,15 +33,15 @@ from window_source import fold_windows, made_home, sessions_of, window_source
 
 from infra.settings import load_settings
 from models.distiller_config import PRESETS as NETWORKS
-from tasks.distiller_presets import PRESETS
-from tasks.evaluate_distiller import evaluate_distiller
-from tasks.splits import TRAIN
-from tasks.train_distiller import TrainedDistiller, spec_of, train_distiller
-from tasks.window_score import MODEL
+from tasks.distiller.evaluate import evaluate_distiller
+from tasks.distiller.presets import PRESETS
+from tasks.distiller.train import TrainedDistiller, spec_of, train_distiller
+from tasks.judging.window_score import MODEL
+from tasks.sessions.splits import TRAIN
 
 if TYPE_CHECKING:
-    from tasks.distiller_evaluation import DistillerEvaluation
-    from tasks.window_sets import Window, WindowSource
+    from tasks.distiller.evaluation import DistillerEvaluation
+    from tasks.windows.sets import Window, WindowSource
 
 HOME = ".stillhouse-ablation"
 

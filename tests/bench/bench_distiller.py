@@ -27,17 +27,17 @@ from models.distiller import Distiller
 from models.distiller_config import PRESETS as NETWORKS
 from models.precision import precision_of
 from models.view_prediction import ViewPredictor
-from tasks.distiller_presets import PRESETS
-from tasks.distiller_steps import step_losses
-from tasks.splits import TRAIN
-from tasks.train_distiller import TrainedDistiller, spec_of, train_distiller
-from tasks.window_stream import WindowStream
-from tasks.windows import Position
+from tasks.distiller.presets import PRESETS
+from tasks.distiller.steps import step_losses
+from tasks.distiller.train import TrainedDistiller, spec_of, train_distiller
+from tasks.sessions.splits import TRAIN
+from tasks.windows.reader import Position
+from tasks.windows.stream import WindowStream
 
 if TYPE_CHECKING:
     from models.precision import Precision
-    from tasks.distiller_presets import DistillerPreset
-    from tasks.window_sets import WindowSource
+    from tasks.distiller.presets import DistillerPreset
+    from tasks.windows.sets import WindowSource
 
 # Channels and sides of dense convolutions the extractor's trunk and the decoder are made of.
 LAYERS = ((32, 56), (64, 28), (96, 14), (128, 28), (160, 7))

@@ -35,13 +35,13 @@ from models.codec import Symbols
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.precision import autocast, cpu_precision
-from tasks.clip_encoder import ClipEncoder
-from tasks.clip_index import indexed
-from tasks.clip_windows import ClipWindows
-from tasks.encode import batch_size, batches
-from tasks.encode_plan import CodeWork, Coding
-from tasks.encoding import TOGETHER
-from tasks.window_sets import as_torch
+from tasks.codes.clip_encoder import ClipEncoder
+from tasks.codes.encode import batch_size, batches
+from tasks.codes.encode_plan import CodeWork, Coding
+from tasks.codes.encoding import TOGETHER
+from tasks.windows.clip_index import indexed
+from tasks.windows.clip_windows import ClipWindows
+from tasks.windows.sets import as_torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,14 +32,14 @@ from models.distiller_config import PRESETS as TEACHERS
 from models.portable import portable
 from models.student import Student
 from models.superresolution import SuperResolution
-from tasks.code_model import load_distiller
-from tasks.export_int8 import to_int8
-from tasks.export_onnx import OnnxSteps, parity, to_onnx
-from tasks.export_pictures import pictures_of
-from tasks.gallery import Gallery
-from tasks.splits import HELDOUT, TRAIN
-from tasks.window_sets import judged_windows
-from tasks.windows import WindowSpec
+from tasks.codes.model import load_distiller
+from tasks.export.int8 import to_int8
+from tasks.export.onnx_step import OnnxSteps, parity, to_onnx
+from tasks.export.pictures import pictures_of
+from tasks.judging.gallery import Gallery
+from tasks.sessions.splits import HELDOUT, TRAIN
+from tasks.windows.reader import WindowSpec
+from tasks.windows.sets import judged_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from infra.settings import Settings
     from models.portable import Portable
-    from tasks.window_sets import Window, WindowSource
+    from tasks.windows.sets import Window, WindowSource
 
 ROUNDS, WARM = 100, 10
 STEPS, EACH = 8, 12

@@ -37,7 +37,7 @@ from tasks.sample import SAMPLE_ASSETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tasks.feature_plan import FeaturePlan
+    from tasks.extraction.plan import FeaturePlan
 
 ROUNDS = 3
 NS = 1e9
@@ -99,9 +99,9 @@ def planned(
     clock: Callable[[], float] = time.thread_time,
 ) -> tuple[FeaturePlan, Any]:
     """Return what is to be extracted, and a worker that has loaded its views."""
-    from tasks.extractor import Extractor
-    from tasks.feature_plan import plan_features
-    from tasks.run_record import FlowRun
+    from tasks.extraction.extractor import Extractor
+    from tasks.extraction.plan import plan_features
+    from tasks.runs.record import FlowRun
     from tasks.views.catalogue import RIG_VIEWS, VIEWS
     from tasks.views.current import weights_of
 
@@ -115,7 +115,7 @@ def planned(
 
 def batches_of(plan: FeaturePlan, size: int) -> list[Any]:
     """Return the work in batches."""
-    from tasks.features import batches
+    from tasks.extraction.features import batches
 
     return list(batches(plan.work, size))
 
@@ -236,7 +236,7 @@ def storage(settings: Settings) -> None:
     """Print what the store takes and how fast it is read as windows."""
     from flows.extract import extract
     from tasks.views.current import view_versions
-    from tasks.windows import WindowReader, WindowSpec
+    from tasks.windows.reader import WindowReader, WindowSpec
 
     extract((), str(settings.home))
     snapshot = Catalog(settings.catalog).snapshot()

@@ -37,11 +37,11 @@ from models.precision import cpu_precision
 from models.superresolution import SuperResolution
 from tasks.applications.super_resolution import SuperResolve
 from tasks.applications.super_resolution_maker import BAND, SuperResolutionMaker
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Scale, frames
+from tasks.generation.requests import CameraSource, Encoding, Request
 from tasks.mux import write_video
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
+from tasks.recordings.sources import ClipSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

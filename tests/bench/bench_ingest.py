@@ -34,8 +34,8 @@ from ingest_material import long_clips, short_clips
 from sampling_job import key_rows, naive_rows, rows
 
 from infra.settings import load_settings
+from tasks.containers.stream import VideoStream
 from tasks.decode import Source, decoder_build, open_container
-from tasks.stream import VideoStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

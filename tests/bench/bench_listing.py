@@ -31,7 +31,7 @@ from infra.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tasks.run_record import FlowRun
+    from tasks.runs.record import FlowRun
 
     NoOp = Callable[[str, FlowRun], object]
 
@@ -129,7 +129,7 @@ def asked(no_op: NoOp, archive: str, home: str) -> dict[str, float]:
     """Call a run without work and return what it took."""
     settings = load_settings(home)
     settings.prepare_process()
-    from tasks.run_record import FlowRun
+    from tasks.runs.record import FlowRun
 
     born = psutil.Process().create_time()
     run = FlowRun("ingest", settings)

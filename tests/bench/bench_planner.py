@@ -65,10 +65,10 @@ def make(home: Path, clips: int) -> None:
     from catalog.ids import digest
     from infra import registry
     from infra.settings import load_settings
-    from tasks.encode_plan import Coding
-    from tasks.encoder_presets import reading_of
+    from tasks.codes.encode_plan import Coding
+    from tasks.codes.presets import reading_of
     from tasks.views.current import view_versions
-    from tasks.windows import WindowSpec
+    from tasks.windows.reader import WindowSpec
 
     settings = load_settings(home)
     settings.prepare_process()

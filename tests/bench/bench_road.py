@@ -23,7 +23,7 @@ from infra.settings import Settings, load_settings
 if TYPE_CHECKING:
     from typing import Self
 
-    from tasks.feature_plan import FeaturePlan
+    from tasks.extraction.plan import FeaturePlan
 
 ROUNDS = 3
 
@@ -92,8 +92,8 @@ def bare(settings: Settings, plan: FeaturePlan) -> dict[str, float]:
     The CPU is the process's, since networks run on threads of their own; what writing took is
     taken off, so that decoding and kernels remain.
     """
-    from tasks.extractor import Extractor
-    from tasks.features import batches
+    from tasks.extraction.extractor import Extractor
+    from tasks.extraction.features import batches
     from tasks.views.catalogue import VIEWS
     from tasks.views.current import weights_of
 
@@ -137,8 +137,8 @@ def main() -> None:
         warm.prepare_home()
         from infra import assets
         from infra.ray_cluster import connect
-        from tasks.feature_plan import plan_features
-        from tasks.run_record import FlowRun
+        from tasks.extraction.plan import plan_features
+        from tasks.runs.record import FlowRun
         from tasks.sample import SAMPLE_ASSETS
 
         assets.fetch(SAMPLE_ASSETS, settings.assets)

@@ -32,9 +32,9 @@ from catalog.store import Catalog
 from infra.settings import Settings
 from models.inverted_lists import InvertedLists, list_count
 from models.nearest_groups import PROBES, groups_by_lists, nearest_groups, similarities, unit
-from tasks.kept_codes import kept_codes
-from tasks.kept_lists import keep_lists
-from tasks.search import search
+from tasks.search.find import search
+from tasks.search.kept_codes import kept_codes
+from tasks.search.kept_lists import keep_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,10 @@ import numpy as np
 
 from catalog.span import SECOND_NS, Span
 from infra.assets import asset_state
+from tasks.clocks.joint_clocks import LEAST_CAMERAS, clock_by_joints
+from tasks.clocks.joint_curves import Seen
+from tasks.clocks.joint_reader import FINEST_NS, LOOK_NS, READ_NS
 from tasks.decode import Decoded, Limits, Source, decode_all, frames, probe
-from tasks.joint_clocks import LEAST_CAMERAS, clock_by_joints
-from tasks.joint_curves import Seen
-from tasks.joint_reader import FINEST_NS, LOOK_NS, READ_NS
 from tasks.pose.networks import ASSET, Networks
 from tasks.pose.people import PACE, find_people
 from tasks.pose.shared import RGB320
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from eval_sync import Rig
 
-    from tasks.calibration import Calibration, CameraModel
+    from tasks.rigs.calibration import Calibration, CameraModel
 
     Times = npt.NDArray[np.int64]
 

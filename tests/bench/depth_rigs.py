@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.calibration import CameraModel, row, rows
-from tasks.pinhole import looking
-from tasks.rendering import Scene
+from tasks.rigs.calibration import CameraModel, row, rows
+from tasks.rigs.pinhole import looking
+from tasks.synthetic.rendering import Scene
+from tasks.synthetic.world import Camera, World
 from tasks.views.rig import RigClip
 from tasks.views.view import Feature
-from tasks.world import Camera, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

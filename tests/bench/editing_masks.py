@@ -1,6 +1,6 @@
 """What following and finding a region must beat, and the rendered takes they are judged on.
 
-Renders with `tasks/world.py`; reads nothing.
+Renders with `tasks/synthetic/world.py`; reads nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.calibration import CameraModel, row, rows
 from tasks.editing.evidence import dilated
 from tasks.editing.following import flow, warped
-from tasks.world import Camera, World
+from tasks.rigs.calibration import CameraModel, row, rows
+from tasks.synthetic.world import Camera, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

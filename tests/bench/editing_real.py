@@ -12,14 +12,14 @@ from catalog.query import rows
 from catalog.span import grid
 from catalog.store import Catalog
 from infra.settings import load_settings
-from tasks.background import LUMA112
-from tasks.calibration import Calibration
 from tasks.decode import Scale, Source, sample
 from tasks.editing.regions import Seen, work_size
-from tasks.feature_plan import asked
-from tasks.pinhole import resized
+from tasks.extraction.plan import asked
+from tasks.kernels.background import LUMA112
 from tasks.pose.shared import RGB320
-from tasks.sources import clip_source
+from tasks.recordings.sources import clip_source
+from tasks.rigs.calibration import Calibration
+from tasks.rigs.pinhole import resized
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.calibration import CameraModel
-    from tasks.sources import ClipSource
+    from tasks.recordings.sources import ClipSource
+    from tasks.rigs.calibration import CameraModel
     from tasks.views.view import Feature
 
     Bools = npt.NDArray[np.bool_]

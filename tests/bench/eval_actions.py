@@ -31,28 +31,28 @@ from models import weights
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.precision import cpu_precision
-from tasks.action_codes import action_codes
-from tasks.action_judgement import BASELINES, MODEL, ActionJudgement
-from tasks.action_presets import MODEL_NAME
-from tasks.action_probe import probe_actions
-from tasks.distiller_presets import MODEL_NAME as DISTILLER
-from tasks.humanoid import clip_names
-from tasks.judging import recorded_evaluation
-from tasks.pinhole import looking
-from tasks.rendering import Scene
+from tasks.actions.codes import action_codes
+from tasks.actions.judgement import BASELINES, MODEL, ActionJudgement
+from tasks.actions.presets import MODEL_NAME
+from tasks.actions.probe import probe_actions
+from tasks.distiller.presets import MODEL_NAME as DISTILLER
+from tasks.judging.heldout import recorded_evaluation
+from tasks.rigs.pinhole import looking
+from tasks.synthetic.humanoid import clip_names
+from tasks.synthetic.rendering import Scene
 from tasks.views.flow import QUARTER, Flow
 from tasks.views.view import DecodedClip
-from tasks.window_features import PcaOfWindows, stacked
-from tasks.window_sets import Window, as_torch
-from tasks.window_tensors import FLOW_LIMIT, camera_vector
+from tasks.windows.features import PcaOfWindows, stacked
+from tasks.windows.sets import Window, as_torch
+from tasks.windows.tensors import FLOW_LIMIT, camera_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from tasks.action_codes import ActionCodes
-    from tasks.calibration import CameraModel
+    from tasks.actions.codes import ActionCodes
+    from tasks.rigs.calibration import CameraModel
 
 SIDE, STEPS, CAMERAS, STEP_NS = 112, 8, 3, 80_000_000
 # Windows of a clip a session, from different instants of it.

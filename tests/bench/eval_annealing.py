@@ -30,21 +30,21 @@ from models.code_energy import CodeEnergy
 from models.distiller import Distiller
 from models.precision import autocast, precision_of
 from models.refinement import EVALUATIONS, METHODS, refine
-from tasks.clip_index import indexed
-from tasks.clip_windows import ClipWindows
-from tasks.code_targets import symbols_of, target_of
-from tasks.distiller_presets import PRESETS
-from tasks.encoding import encode_windows
-from tasks.energy_picture import energy_picture
-from tasks.splits import HELDOUT
-from tasks.windows import WindowSpec
+from tasks.codes.encoding import encode_windows
+from tasks.codes.energy_picture import energy_picture
+from tasks.codes.targets import symbols_of, target_of
+from tasks.distiller.presets import PRESETS
+from tasks.sessions.splits import HELDOUT
+from tasks.windows.clip_index import indexed
+from tasks.windows.clip_windows import ClipWindows
+from tasks.windows.reader import WindowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from infra.registry import ModelVersion
     from infra.settings import Settings
-    from tasks.clip_index import ClipIndex
+    from tasks.windows.clip_index import ClipIndex
 
 SEEDS = (0, 1, 2)
 Row = dict[str, Any]

@@ -33,9 +33,9 @@ from models.codec import Codec, Symbols
 from models.distiller import Distiller, Query
 from models.precision import autocast, cpu_precision
 from models.resample import to_side
-from tasks.splits import HELDOUT, TRAIN
-from tasks.window_sets import judged_windows
-from tasks.windows import WindowSpec
+from tasks.sessions.splits import HELDOUT, TRAIN
+from tasks.windows.reader import WindowSpec
+from tasks.windows.sets import judged_windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from infra.settings import Settings
-    from tasks.window_sets import Window
+    from tasks.windows.sets import Window
 
 MODEL = "distiller"
 ALL = Symbols._fields

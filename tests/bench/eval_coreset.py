@@ -17,13 +17,13 @@ import numpy as np
 from catalog.store import Catalog
 from infra.settings import load_settings
 from models.coreset import SELECTIONS, distances
-from tasks.keep import read_archive, unit_mean
+from tasks.codes.keep import read_archive, unit_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.coreset import Floats, Ints
-    from tasks.keep import Archive
+    from tasks.codes.keep import Archive
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 SEEDS = 20

@@ -19,10 +19,10 @@ from infra import registry
 from infra.settings import load_settings
 from models import weights
 from models.depth import DepthNet
-from tasks.calibration import CameraModel
-from tasks.depth_recipe import renderers_here
-from tasks.depth_scores import depth_errors, fitted, judged, plane_at_median, ramp
-from tasks.evaluate_depth import evaluate_depth, heldout_views, infer
+from tasks.depth.evaluate import evaluate_depth, heldout_views, infer
+from tasks.depth.recipe import renderers_here
+from tasks.depth.scores import depth_errors, fitted, judged, plane_at_median, ramp
+from tasks.rigs.calibration import CameraModel
 from tasks.views.stereo import Stereo
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def network(model: DepthNet) -> None:
 
 def drift(model: DepthNet) -> None:
     """How much the network's own scale and shift move from frame to frame of one still camera."""
-    from tasks.depth_scenes import random_camera
-    from tasks.world import World
+    from tasks.depth.scenes import random_camera
+    from tasks.synthetic.world import World
 
     found = []
     for seed in range(1 << 20, (1 << 20) + 4):

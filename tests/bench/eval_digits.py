@@ -25,7 +25,7 @@ from models.linear_codes import PrincipalComponents
 from models.manifold import METHODS, fit_manifold
 from models.manifold_graph import build_graph
 from models.ranking import cosine
-from tasks.train_manifold import EncoderTraining, Target, train_view_encoders
+from tasks.manifold.train import EncoderTraining, Target, train_view_encoders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

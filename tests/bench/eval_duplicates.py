@@ -22,14 +22,14 @@ import numpy as np
 
 from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
+from tasks.containers.limits import Limits
 from tasks.decode import Scale, Source, frames, probe
-from tasks.duplicates import LEAST_MOTION, Duplicate, Footage, compare
-from tasks.limits import Limits
-from tasks.lookalikes import candidates, share_pictures
-from tasks.motion import compare_motion
+from tasks.ingest.duplicates import LEAST_MOTION, Duplicate, Footage, compare
+from tasks.ingest.lookalikes import candidates, share_pictures
+from tasks.ingest.motion import compare_motion
+from tasks.ingest.scan import Scan, scan
+from tasks.ingest.signals import NAMES, Signals
 from tasks.mux import write_video
-from tasks.scan import Scan, scan
-from tasks.signals import NAMES, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 
 from tasks.decode import Source, sample
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.synthetic.archive import ArchiveSpec, write_archive
+from tasks.synthetic.world import World
 from tasks.views.flow import CELLS, PRESET, QUARTER, SIDE, SPEC
-from tasks.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from tasks.truth import Truth
+    from tasks.synthetic.truth import Truth
 
     Field = npt.NDArray[np.float32]
 

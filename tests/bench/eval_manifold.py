@@ -25,10 +25,10 @@ from window_source import window_source
 from infra.settings import load_settings
 from models.manifold import METHODS, fit_manifold
 from models.manifold_quality import kept_neighbours, residual_variance
-from tasks.manifold_material import manifold_rows
-from tasks.manifold_presets import manifold_preset_named
-from tasks.splits import TRAIN
-from tasks.windows import WindowSpec
+from tasks.manifold.material import manifold_rows
+from tasks.manifold.presets import manifold_preset_named
+from tasks.sessions.splits import TRAIN
+from tasks.windows.reader import WindowSpec
 
 COUNTS = (1000, 5000, 20_000, 50_000)
 PEERS = ("isomap", "mds", "lle", "ltsa")

@@ -22,9 +22,9 @@ from av.codec.context import Flags2
 from catalog.span import SECOND_NS
 from infra import assets
 from infra.settings import load_settings
+from tasks.containers.packets import nal_length_size, nature_of
 from tasks.decode import Decoded, Limits, Scale, Source, decode_all, open_container, sample
 from tasks.mux import write_video
-from tasks.packets import nal_length_size, nature_of
 from tasks.views.flow import CELLS, SIDE, FlowKind
 from tasks.views.view import DecodedClip
 

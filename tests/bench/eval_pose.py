@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from infra.settings import load_settings
-from tasks.background import LUMA112
-from tasks.calibration import read_calibration
 from tasks.decode import Decoded, Limits, Source, decode_all, probe, sample
+from tasks.kernels.background import LUMA112
 from tasks.pose.networks import ASSET, Networks
 from tasks.pose.people import FULL, PACE, ClipPeople, Pace, find_people
 from tasks.pose.shared import RGB320
-from tasks.triangulate import errors_px, linear, robust
+from tasks.rigs.calibration import read_calibration
+from tasks.rigs.triangulate import errors_px, linear, robust
 from tasks.views.skeleton3d import camera_pixels
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.calibration import CameraModel
+    from tasks.rigs.calibration import CameraModel
 
     Floats = npt.NDArray[np.float64]
 

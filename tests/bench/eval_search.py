@@ -36,15 +36,15 @@ from infra.settings import Settings
 from models.linear_codes import PrincipalComponents
 from models.nearest_groups import unit
 from models.precision import cpu_precision
-from tasks.action_codes import action_codes
-from tasks.action_material import action_material
-from tasks.action_presets import PRESETS
-from tasks.code_model import load_distiller
-from tasks.feature_plan import asked
-from tasks.kept_codes import kept_codes
-from tasks.near_duplicates import near_duplicates, neighbours_apart
-from tasks.search import sentence_vectors
-from tasks.splits import HELDOUT, TRAIN
+from tasks.actions.codes import action_codes
+from tasks.actions.material import action_material
+from tasks.actions.presets import PRESETS
+from tasks.codes.model import load_distiller
+from tasks.extraction.plan import asked
+from tasks.search.find import sentence_vectors
+from tasks.search.kept_codes import kept_codes
+from tasks.search.near_duplicates import near_duplicates, neighbours_apart
+from tasks.sessions.splits import HELDOUT, TRAIN
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.action_material import ActionMaterial
+    from tasks.actions.material import ActionMaterial
 
     Vectors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -233,7 +233,7 @@ def groups(settings: Settings, model: str, found: object, true: set[tuple[str, s
 
 def global_vectors(settings: Settings, clips: Vectors) -> dict[str, npt.NDArray[np.float32]]:
     """Return what appearance says of each clip, a vector a camera."""
-    from tasks.searchable import view_vectors
+    from tasks.search.searchable import view_vectors
 
     found = view_vectors(Catalog(settings.catalog).snapshot(), "appearance", settings)
     ids = found.places["clip_id"].to_pylist()

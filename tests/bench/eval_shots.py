@@ -24,12 +24,12 @@ from shot_edits import HEIGHT, MARGIN, RATE, WIDTH, Edited, Join, edited
 
 from catalog.span import SECOND_NS, Span
 from infra.settings import load_settings
+from tasks.containers.limits import Limits
 from tasks.decode import Scale, Source, decode_all, frames
-from tasks.limits import Limits
+from tasks.ingest.scan import LUMA_HEIGHT, LUMA_WIDTH, scan
+from tasks.ingest.shots import find_boundaries
+from tasks.ingest.signals import Meter
 from tasks.mux import write_video
-from tasks.scan import LUMA_HEIGHT, LUMA_WIDTH, scan
-from tasks.shots import find_boundaries
-from tasks.signals import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -29,17 +29,17 @@ from window_source import fold_windows, made_home, sessions_of, window_source
 from infra import registry
 from infra.settings import load_settings
 from models.distiller_config import PRESETS as NETWORKS
-from tasks.code_model import load_distiller
-from tasks.distiller_presets import PRESETS as TEACHERS
-from tasks.evaluate_student import evaluate_student
-from tasks.gallery import Gallery
-from tasks.retrieval_scores import CHANCE, scores_of
-from tasks.splits import TRAIN
-from tasks.student_evaluation import LEAST_GAP, SCRATCH, TEACHER, StudentEvaluation
-from tasks.student_presets import PRESETS
-from tasks.train_distiller import TrainedDistiller, train_distiller
-from tasks.train_student import TrainedStudent, train_student
-from tasks.window_score import MODEL, SETTINGS
+from tasks.codes.model import load_distiller
+from tasks.distiller.presets import PRESETS as TEACHERS
+from tasks.distiller.train import TrainedDistiller, train_distiller
+from tasks.judging.gallery import Gallery
+from tasks.judging.retrieval_scores import CHANCE, scores_of
+from tasks.judging.window_score import MODEL, SETTINGS
+from tasks.sessions.splits import TRAIN
+from tasks.student.evaluate import evaluate_student
+from tasks.student.evaluation import LEAST_GAP, SCRATCH, TEACHER, StudentEvaluation
+from tasks.student.presets import PRESETS
+from tasks.student.train import TrainedStudent, train_student
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from infra.settings import Settings
     from models.distiller import Distiller
     from models.student import Student
-    from tasks.student_presets import StudentPreset
-    from tasks.window_score import Setting, WindowScore
-    from tasks.window_sets import Window, WindowSource
+    from tasks.judging.window_score import Setting, WindowScore
+    from tasks.student.presets import StudentPreset
+    from tasks.windows.sets import Window, WindowSource
 
 HOME = ".stillhouse-ablation"
 SINGLE, SINGLE_TEACHER = "rgb_taught", "rgb_teacher"
@@ -104,7 +104,7 @@ def _folds(source: WindowSource, given: argparse.Namespace) -> list[Fold]:
     if not given.teacher:
         return [f for f in folds_of(sessions) if not given.folds or f.rig in given.folds]
     # Its own split: the sessions it may have learned from are those of training.
-    from tasks.clip_index import indexed
+    from tasks.windows.clip_index import indexed
 
     sides = {
         split: frozenset(c.session_id for c in indexed(source.snapshot, split, source.step_ns))

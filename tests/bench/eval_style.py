@@ -28,7 +28,9 @@ from infra.settings import load_settings
 from models import weights
 from models.precision import cpu_precision
 from models.style import StyleNet
-from tasks.evaluate_style import (
+from tasks.recordings.sources import clip_source
+from tasks.sessions.splits import HELDOUT
+from tasks.style.evaluate import (
     JUDGED_FRAMES,
     SIDE,
     Judges,
@@ -37,18 +39,16 @@ from tasks.evaluate_style import (
     small_frames,
     style_picture,
 )
-from tasks.evaluate_style import Style as Painted
-from tasks.pixel_windows import heldout_clips
-from tasks.sources import clip_source
-from tasks.splits import HELDOUT
-from tasks.style_evaluation import KINDS, MEASURES, MODEL, NAMED
-from tasks.style_presets import MODEL_NAME
+from tasks.style.evaluate import Style as Painted
+from tasks.style.evaluation import KINDS, MEASURES, MODEL, NAMED
+from tasks.style.presets import MODEL_NAME
+from tasks.windows.pixel_windows import heldout_clips
 
 if TYPE_CHECKING:
     from infra.registry import ModelVersion
     from infra.settings import Settings
-    from tasks.evaluate import HeldOut
-    from tasks.style_evaluation import StyleEvaluation
+    from tasks.style.evaluation import StyleEvaluation
+    from tasks.superresolution.evaluate import HeldOut
 
 LINE = "{:<36} {:<8} {:<20} {:>8} {:>7} {:>7}"
 

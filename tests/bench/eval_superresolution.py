@@ -37,14 +37,14 @@ from models.haarpsi import haarpsi
 from models.metrics import crop_border, luma, psnr, quantise, ssim
 from models.precision import cpu_precision
 from models.resample import downsample, upsample
-from tasks.baselines import CLASSICAL
-from tasks.degradations import DEGRADATIONS, to_bytes, to_tensor
-from tasks.evaluation import RED_FLAG_DB, SESSIONS_FOR_A_CLAIM
-from tasks.judging import sides_of
-from tasks.other_cameras import OtherCameras, read_in_time
-from tasks.pixel_windows import TRUTH_SIDE
-from tasks.reference_warps import grey
-from tasks.warping_error import Motion
+from tasks.judging.baselines import CLASSICAL
+from tasks.judging.heldout import sides_of
+from tasks.judging.warping_error import Motion
+from tasks.superresolution.degradations import DEGRADATIONS, to_bytes, to_tensor
+from tasks.superresolution.evaluation import RED_FLAG_DB, SESSIONS_FOR_A_CLAIM
+from tasks.superresolution.other_cameras import OtherCameras, read_in_time
+from tasks.superresolution.reference_warps import grey
+from tasks.windows.pixel_windows import TRUTH_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.precision import Precision
-    from tasks.judging import Sized
-    from tasks.sources import ClipSource
+    from tasks.judging.heldout import Sized
+    from tasks.recordings.sources import ClipSource
 
     Pixels = npt.NDArray[np.uint8]
     Rows = dict[str, Callable[[Tensor], Iterator[Tensor]]]

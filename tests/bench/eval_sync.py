@@ -21,14 +21,14 @@ import numpy as np
 
 from catalog.span import SECOND_NS
 from infra.settings import load_settings
-from tasks.calibration import Calibration, read_calibration
+from tasks.clocks.sync import CameraTrack, align
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.limits import Limits
+from tasks.ingest.scan import scan
+from tasks.ingest.signals import NAMES, Signals
 from tasks.mux import write_video
-from tasks.scan import scan
-from tasks.signals import NAMES, Signals
-from tasks.sync import CameraTrack, align
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.rigs.calibration import Calibration, read_calibration
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clocks_by_pose import by_joints, judge_joints  # the path is set just above

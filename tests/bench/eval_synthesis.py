@@ -28,34 +28,34 @@ from catalog.store import Catalog
 from infra.settings import load_settings
 from models import weights
 from models.synthesis import Synthesis
-from tasks.clip_index import indexed
-from tasks.degradations import to_tensor
-from tasks.evaluate_synthesis import evaluate_synthesis, of_copies, view_scores
-from tasks.evaluate_synthesis import judged as judged_frames
-from tasks.fuser import Fuser
-from tasks.fusing import PLAIN
-from tasks.fusion_sources import CELLS, aligned, copies_of
-from tasks.rate_conversion import Sources
-from tasks.sources import clip_source
-from tasks.splits import HELDOUT, TRAIN
-from tasks.synthesis_evaluation import UNGUARDED, SynthesisEvaluation
-from tasks.synthesis_material import Piece, pieces, read_piece, rig_pictures, shown_at
-from tasks.synthesis_picture import synthesis_picture
-from tasks.synthesis_pools import fusion_pool, rate_pool, view_pool
-from tasks.synthesis_presets import PRESETS, preset_named
-from tasks.synthesis_recipe import FRAMES, PCA_FLOATS, RIG_CLIPS, TRAIN_CLIPS
-from tasks.train_synthesis import train_synthesis, turns_of
-from tasks.training import finished
-from tasks.view_sources import onto
-from tasks.window_baselines import ViewBaselines
+from tasks.judging.window_baselines import ViewBaselines
+from tasks.recordings.sources import clip_source
+from tasks.sessions.splits import HELDOUT, TRAIN
+from tasks.superresolution.degradations import to_tensor
+from tasks.synthesis.evaluate import evaluate_synthesis, of_copies, view_scores
+from tasks.synthesis.evaluate import judged as judged_frames
+from tasks.synthesis.evaluation import UNGUARDED, SynthesisEvaluation
+from tasks.synthesis.fuser import Fuser
+from tasks.synthesis.fusing import PLAIN
+from tasks.synthesis.fusion_sources import CELLS, aligned, copies_of
+from tasks.synthesis.material import Piece, pieces, read_piece, rig_pictures, shown_at
+from tasks.synthesis.picture import synthesis_picture
+from tasks.synthesis.pools import fusion_pool, rate_pool, view_pool
+from tasks.synthesis.presets import PRESETS, preset_named
+from tasks.synthesis.rate_conversion import Sources
+from tasks.synthesis.recipe import FRAMES, PCA_FLOATS, RIG_CLIPS, TRAIN_CLIPS
+from tasks.synthesis.train import train_synthesis, turns_of
+from tasks.synthesis.view_sources import onto
+from tasks.training.schedule import finished
+from tasks.windows.clip_index import indexed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from perceptual import Lpips
 
-    from tasks.sources import ClipSource
-    from tasks.synthesis_evaluation import SynthesisScore
+    from tasks.recordings.sources import ClipSource
+    from tasks.synthesis.evaluation import SynthesisScore
 
 MEASURES = ("psnr_y", "ssim_y", "fg_psnr")
 

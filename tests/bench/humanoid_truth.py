@@ -1,7 +1,7 @@
 """Joints of rendered people with known truth: whether the networks see the figure, and how near.
 
-Used by `eval_pose.py`. Needs `tasks/rendering.py` and the extra `render`; says so where they are
-not. The figure is of capsules and balls, without a face, hands or feet.
+Used by `eval_pose.py`. Needs `tasks/synthetic/rendering.py` and the extra `render`; says so where
+they are not. The figure is of capsules and balls, without a face, hands or feet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.pose.networks import ASSET, Networks
 from tasks.pose.people import FULL, find_people
-from tasks.triangulate import linear, robust
+from tasks.rigs.triangulate import linear, robust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,11 @@ def judge_humanoid(assets: Path) -> None:
 
     Near is within the distance from its neck to the middle of its head, 17.5 cm.
     """
-    if not (find_spec("tasks.rendering") and find_spec("pybullet")):
-        print("\nhumanoid: needs tasks/rendering.py and pybullet")
+    if not (find_spec("tasks.synthetic.rendering") and find_spec("pybullet")):
+        print("\nhumanoid: needs tasks/synthetic/rendering.py and pybullet")
         return
-    from tasks.pinhole import looking
-    from tasks.rendering import Scene
+    from tasks.rigs.pinhole import looking
+    from tasks.synthetic.rendering import Scene
 
     eyes = Networks(assets / ASSET, 1)
     numbers = list(SAME.values())

@@ -18,8 +18,8 @@ import torch
 
 from models.action import ActionConfig
 from models.nearest_groups import unit
-from tasks.action_presets import PRESETS
-from tasks.train_action import fit_head
+from tasks.actions.presets import PRESETS
+from tasks.actions.train import fit_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

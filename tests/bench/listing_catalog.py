@@ -20,9 +20,9 @@ from catalog.schemas.recordings import RECORDINGS
 from catalog.schemas.sessions import SESSIONS
 from catalog.span import SECOND_NS, Span, split
 from catalog.store import Catalog
-from tasks.archive import archive_uri
-from tasks.ingest_plan import forming_digest
-from tasks.layout import Hint, place_of, places
+from tasks.archives.contents import archive_uri
+from tasks.ingest.plan import forming_digest
+from tasks.sessions.layout import Hint, place_of, places
 
 if TYPE_CHECKING:
     from pathlib import Path

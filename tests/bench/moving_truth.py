@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.background import LUMA112, foreground
 from tasks.decode import Decoded, Limits, Source, decode_all, sample
-from tasks.overlap import overlaps
-from tasks.sort_tracks import filled, follow
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.kernels.background import LUMA112, foreground
+from tasks.kernels.overlap import overlaps
+from tasks.kernels.sort_tracks import filled, follow
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 from tasks.views.tracks import LEAST_AREA, blobs_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.truth import Truth
+    from tasks.synthetic.truth import Truth
 
     Bools = npt.NDArray[np.bool_]
     Boxes = list[tuple[int, npt.NDArray[np.float64]]]

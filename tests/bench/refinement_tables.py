@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.code_energy import BYTE_WEIGHT
-from tasks.bootstrap import paired_bootstrap
+from tasks.judging.bootstrap import paired_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ from catalog.datafile import WrittenFile, write_file
 from catalog.span import SECOND_NS
 from catalog.table import Table, column
 from tasks.decode import Scale, Source, keyframes, sample
-from tasks.scan import difference_hash
+from tasks.ingest.scan import difference_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

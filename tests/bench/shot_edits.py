@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.world import Camera, World
+from tasks.synthetic.world import Camera, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from rate_curves import Point
 
-from tasks.encoders import encoder_options
+from tasks.containers.encoders import encoder_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,10 +14,10 @@ from models import weights
 from models.espcn import Espcn, EspcnConfig
 from models.fsrcnn import Fsrcnn, FsrcnnConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
-from tasks.pixel_windows import training_windows
-from tasks.presets import preset_named, variant
-from tasks.train_superresolution import train_superresolution
-from tasks.training import finished
+from tasks.superresolution.presets import preset_named, variant
+from tasks.superresolution.train import train_superresolution
+from tasks.training.schedule import finished
+from tasks.windows.pixel_windows import training_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tasks.judging import Sized
-    from tasks.presets import TrainPreset
-    from tasks.train_superresolution import Network
+    from tasks.judging.heldout import Sized
+    from tasks.superresolution.presets import TrainPreset
+    from tasks.superresolution.train import Network
 
 OURS, MULTI = "ours", "multi-source"
 WARM, TIMED = 4, 16  # steps before, and while, the cost of one is measured

@@ -19,10 +19,10 @@ from infra import assets
 from infra.errors import StillhouseError
 from infra.settings import load_settings
 from tasks.sample import SAMPLE_ASSETS
-from tasks.splits import HELDOUT, TRAIN
+from tasks.sessions.splits import HELDOUT, TRAIN
 from tasks.views.current import view_versions
-from tasks.window_sets import WindowSource, judged_windows
-from tasks.windows import WindowSpec
+from tasks.windows.reader import WindowSpec
+from tasks.windows.sets import WindowSource, judged_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
-    from tasks.window_sets import Window
+    from tasks.windows.sets import Window
 
 DONE = (0, 3)  # all, or all but what went to quarantine
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

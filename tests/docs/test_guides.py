@@ -15,13 +15,13 @@ from footage import COUNT, RATE, Case, moving, write_case, x264
 from catalog.span import SECOND_NS, Span
 from tasks.applications.application import ChosenClip, Context, Draft
 from tasks.applications.catalogue import APPLICATIONS, application_of
-from tasks.archive import list_archive
-from tasks.clip_decoding import decoded_clips
-from tasks.clip_work import ClipWork, Due, Extracted
-from tasks.clock import CameraClock
+from tasks.archives.contents import list_archive
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Scale, Source, frames
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
+from tasks.extraction.clip_decoding import decoded_clips
+from tasks.extraction.clip_work import ClipWork, Due, Extracted
+from tasks.generation.requests import CameraSource, Encoding, Request
+from tasks.recordings.sources import ClipSource
 from tasks.views.catalogue import VIEWS
 from tasks.views.packing import packed, unpacked
 from tasks.views.view import DecodedClip

@@ -23,7 +23,7 @@ from generators.pictures import DRAWINGS  # noqa: E402
 from catalog.schemas.registry import TABLES  # noqa: E402
 from catalog.table import describe  # noqa: E402
 from tasks.applications.catalogue import APPLICATIONS  # noqa: E402
-from tasks.recipes import RECIPES  # noqa: E402
+from tasks.training.recipes import RECIPES  # noqa: E402
 from tasks.views.catalogue import RIG_VIEWS, VIEWS  # noqa: E402
 
 

@@ -30,7 +30,7 @@ from flows.label import label
 from flows.reindex import reindex
 from infra.settings import load_settings
 from tasks.mux import write_video
-from tasks.search import search
+from tasks.search.find import search
 from tasks.views.drawing import COLOURS, to_pixels
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from flows import scheduled
 from infra.errors import CatalogEmptyError, ScheduledWorkError
 from infra.observability import progress
 from infra.settings import Settings
-from tasks import run_artifacts
-from tasks.run_artifacts import COLOURS, drawn
-from tasks.run_record import flow_record
+from tasks.runs import artifacts as run_artifacts
+from tasks.runs.artifacts import COLOURS, drawn
+from tasks.runs.record import flow_record
 
 if TYPE_CHECKING:
     from pathlib import Path

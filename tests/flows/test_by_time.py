@@ -12,7 +12,7 @@ from catalog.query import run
 from catalog.store import Catalog
 from flows.ingest import ingest
 from infra.settings import load_settings
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 
 if TYPE_CHECKING:
     from pathlib import Path

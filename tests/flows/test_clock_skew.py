@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 DAY_NS = 86_400 * 10**9
 

@@ -15,12 +15,12 @@ from flows.ingest import ingest
 from infra.settings import load_settings
 from tasks.decode import Scale, Source, frames
 from tasks.mux import write_video
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 FRAME_NS = 40_000_000
 SMALL = Scale("small", 540, 960, "rgb24")

@@ -16,7 +16,7 @@ from infra import registry
 from infra.errors import ModelArchitectureError, ModelInvalidError
 from infra.settings import Settings, load_settings
 from models import weights
-from tasks.distiller_presets import MODEL_NAME
+from tasks.distiller.presets import MODEL_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def test_clips_without_features_are_pending_and_what_served_goes_on_serving(
 
 def test_explain_says_why_a_code_is_current_or_not(encoded: Settings) -> None:
     """A code that is there is current; under a new champion the reason names the model."""
-    from tasks.explain_codes import explain_code
+    from tasks.codes.explain import explain_code
 
     clip = asked(encoded, "select min(clip_id) as clip_id from current_clips")[0]["clip_id"]
     assert explain_code(encoded, clip)["current"]

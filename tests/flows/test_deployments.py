@@ -21,7 +21,7 @@ from infra.errors import (
 )
 from infra.prefect_server import answers
 from infra.settings import Settings
-from tasks.upkeep import compact_tables, folders_of
+from tasks.runs.upkeep import compact_tables, folders_of
 
 if TYPE_CHECKING:
     from conftest import Road

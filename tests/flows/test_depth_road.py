@@ -16,13 +16,13 @@ from flows.extract import extract
 from flows.ingest import ingest
 from flows.promote import promote
 from infra.settings import load_settings
-from tasks.calibration import Calibration, CameraModel
-from tasks.calibration import row as numbers
-from tasks.calibration import rows as square
-from tasks.depth_presets import PRESETS
-from tasks.depth_scores import depth_errors, fitted, plane_at_median
-from tasks.feature_plan import asked
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.depth.presets import PRESETS
+from tasks.depth.scores import depth_errors, fitted, plane_at_median
+from tasks.extraction.plan import asked
+from tasks.rigs.calibration import Calibration, CameraModel
+from tasks.rigs.calibration import row as numbers
+from tasks.rigs.calibration import rows as square
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked, values
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
     from tasks.views.view import Feature
 
 FRAME_NS = 40_000_000

@@ -15,8 +15,8 @@ from infra import registry
 from infra.errors import UnknownCorruptionError, UsageError
 from infra.past_runs import read_artifact_json, run_metrics
 from infra.settings import Settings
-from tasks.robustness_gates import robustness_trials
-from tasks.run_record import FlowRun
+from tasks.robustness.gates import robustness_trials
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path

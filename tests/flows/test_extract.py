@@ -14,10 +14,10 @@ from flows.extract import extract
 from flows.standing import extract_plan
 from infra.errors import AssetMissingError
 from infra.settings import Settings
-from tasks.clip_work import ClipWork
-from tasks.extractor import Extractor
-from tasks.feature_plan import plan_features
-from tasks.run_record import FlowRun
+from tasks.extraction.clip_work import ClipWork
+from tasks.extraction.extractor import Extractor
+from tasks.extraction.plan import plan_features
+from tasks.runs.record import FlowRun
 from tasks.views.catalogue import VIEWS, specs
 from tasks.views.current import weights_of
 
@@ -96,7 +96,7 @@ def test_only_what_is_missing_is_computed(road: Road) -> None:
 
 def _any_clip(road: Road) -> object:
     from catalog.query import rows
-    from tasks.sources import clip_source
+    from tasks.recordings.sources import clip_source
 
     snapshot = Catalog(road.settings.catalog).snapshot()
     clip_id = run(snapshot, "select clip_id from current_clips")["clip_id"][0].as_py()

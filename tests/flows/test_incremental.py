@@ -15,12 +15,12 @@ from flows.ingest import ingest
 from flows.standing import extract_plan, ingest_plan, ingest_standing
 from infra.errors import UsageError
 from infra.settings import load_settings
-from tasks.explain import explain_feature, explain_file
+from tasks.extraction.explain import explain_feature, explain_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 pytestmark = pytest.mark.usefixtures("ray_local", "prefect_server")
 

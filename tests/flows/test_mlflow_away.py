@@ -22,12 +22,12 @@ from infra.errors import TrackingUnavailableError
 from infra.past_runs import run_facts, run_metrics
 from infra.settings import Settings
 from infra.tracking import client
-from tasks.depth_presets import DepthPreset
-from tasks.depth_recipe import heldout_digest
-from tasks.distill import distill_model
-from tasks.kept_results import kept_results, plan_folder
-from tasks.recipe import DistillPlan
-from tasks.run_record import FlowRun
+from tasks.depth.presets import DepthPreset
+from tasks.depth.recipe import heldout_digest
+from tasks.runs.record import FlowRun
+from tasks.training.distill import distill_model
+from tasks.training.kept_results import kept_results, plan_folder
+from tasks.training.recipe import DistillPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

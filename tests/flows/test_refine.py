@@ -21,10 +21,10 @@ from flows.standing import refine_plan
 from infra.errors import CodesWithoutBytesError, NoCodesError, UnknownMethodError, UsageError
 from infra.settings import Settings, load_settings
 from infra.tracking import client
-from tasks.explain_codes import explain_code
-from tasks.refine import refine_codes
-from tasks.refine_plan import RefinePlan, plan_refine
-from tasks.run_record import FlowRun
+from tasks.codes.explain import explain_code
+from tasks.codes.refine import refine_codes
+from tasks.codes.refine_plan import RefinePlan, plan_refine
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path

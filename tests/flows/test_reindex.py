@@ -24,15 +24,15 @@ from infra import registry
 from infra.errors import CatalogEmptyError, ModelNotFoundError, NoChampionError
 from infra.settings import Settings
 from models.precision import autocast
-from tasks import encode_plan
-from tasks.clip_index import indexed
-from tasks.clip_windows import ClipWindows
-from tasks.encode import encode_clips
-from tasks.encode_plan import EncodePlan, coding_by, plan_codes
-from tasks.encoding import encode_windows
-from tasks.explain_codes import explain_code
-from tasks.run_record import FlowRun
-from tasks.window_sets import as_torch
+from tasks.codes import encode_plan
+from tasks.codes.encode import encode_clips
+from tasks.codes.encode_plan import EncodePlan, coding_by, plan_codes
+from tasks.codes.encoding import encode_windows
+from tasks.codes.explain import explain_code
+from tasks.runs.record import FlowRun
+from tasks.windows.clip_index import indexed
+from tasks.windows.clip_windows import ClipWindows
+from tasks.windows.sets import as_torch
 
 if TYPE_CHECKING:
     from tests.conftest import Road

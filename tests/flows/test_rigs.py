@@ -14,19 +14,19 @@ from catalog.store import Catalog
 from flows.extract import extract
 from flows.ingest import ingest
 from infra.settings import Settings, load_settings
-from tasks.calibration import Calibration, camera_from
-from tasks.explain import explain_feature
+from tasks.extraction.explain import explain_feature
+from tasks.rigs.calibration import Calibration, camera_from
 from tasks.views.catalogue import RIG_VIEWS
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
-from tasks.windows import WindowReader, WindowSpec
+from tasks.windows.reader import WindowReader, WindowSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Road
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 TAKE = "take_1"
 

@@ -23,11 +23,11 @@ from infra import registry
 from infra.settings import load_settings
 from models import weights
 from models.superresolution import SuperResolution
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.limits import Limits
-from tasks.presets import MODEL_NAME
-from tasks.scan import scan
-from tasks.splits import HELDOUT, TRAIN
+from tasks.ingest.scan import scan
+from tasks.sessions.splits import HELDOUT, TRAIN
+from tasks.superresolution.presets import MODEL_NAME
 from tasks.views.catalogue import VIEWS
 from tasks.views.packing import unpacked
 

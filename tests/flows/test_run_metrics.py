@@ -14,8 +14,8 @@ from small_catalog import small_catalog
 from infra import metrics
 from infra.observability import progress
 from infra.settings import Settings
-from tasks.run_metrics import OUTCOMES
-from tasks.run_record import FlowRun, flow_record
+from tasks.runs.metrics import OUTCOMES
+from tasks.runs.record import FlowRun, flow_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from infra.errors import (
     UsageError,
 )
 from infra.settings import Settings
-from tasks.search import search
+from tasks.search.find import search
 from tasks.views.catalogue import view_named
 from tasks.views.packing import unpacked
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_asked_is_refused(searched: Settings, tmp_path: Path) -> 
 def test_a_pose_finds_who_stands_so() -> None:
     """Moved and enlarged it is the same pose; mirrored it is another."""
     from models.nearest_groups import unit
-    from tasks.searchable import pose_vectors
+    from tasks.search.searchable import pose_vectors
 
     rng = np.random.default_rng(0)
     pose = rng.random((6, 2)).astype(np.float32)

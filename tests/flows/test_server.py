@@ -18,7 +18,7 @@ from flows.events import model_was_promoted
 from infra.errors import NoServerError
 from infra.prefect_server import answers, own_server, worker
 from infra.settings import Settings
-from tasks.synthetic import write_archive
+from tasks.synthetic.archive import write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

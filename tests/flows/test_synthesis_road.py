@@ -15,11 +15,11 @@ from flows.generate import generate
 from flows.ingest import ingest
 from flows.promote import promote
 from infra.settings import Settings
-from tasks.synthesis_evaluation import BASELINES
-from tasks.synthesis_presets import PRESETS
+from tasks.synthesis.evaluation import BASELINES
+from tasks.synthesis.presets import PRESETS
 
 if TYPE_CHECKING:
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 pytestmark = pytest.mark.long
 

@@ -79,7 +79,7 @@ def serve() -> None:
     """Answer requests until the standard input ends."""
     sys.path.insert(0, str(ROOT))
     from tasks.decode import Limits, Source
-    from tasks.scanner import ScanWork, scan_file
+    from tasks.ingest.scanner import ScanWork, scan_file
 
     limits = Limits(pixels=1 << 24, frames=100_000)
     print(json.dumps({"ready": True}), flush=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from infra import usage as usage_module
 from infra.source_facts import source_facts
 from infra.usage import Usage
-from tasks.run_facts import training_facts
+from tasks.training.run_facts import training_facts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from models.distiller_config import FRAMES, PRESETS, VIEWS, DistillerConfig, Fus
 from models.distiller_losses import contrast_loss, distiller_loss
 from models.extractor import FRAME_VIEWS
 from models.precision import autocast
-from tasks.window_tensors import TENSORS
+from tasks.windows.tensors import TENSORS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from team import COMMAND, DONE, DONE_WITH_QUARANTINE, ROOT, adds_up, ended
 from catalog.query import run
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
-from tasks.synthetic import ArchiveSpec, write_archive
+from tasks.synthetic.archive import ArchiveSpec, write_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from team import Team
 
     from infra.settings import Settings
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 # By a signal, which lets services be stopped: a thread would end the process and leave them.
 pytestmark = [pytest.mark.services, pytest.mark.timeout(800, method="signal")]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from service_processes import Service
     from team import Team
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 # By a signal, which lets services be stopped: a thread would end the process and leave them.
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1500, method="signal")]

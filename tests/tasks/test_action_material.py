@@ -11,15 +11,15 @@ from coded_catalog import add_codes, add_sessions
 
 from infra.errors import NothingToLearnError, TooFewClassesError
 from infra.settings import Settings
-from tasks.action_material import action_material
-from tasks.action_presets import PRESETS
-from tasks.label_file import BadRow, read_labels
-from tasks.labelling import commit_labels, plan_labels
-from tasks.run_record import FlowRun
+from tasks.actions.material import action_material
+from tasks.actions.presets import PRESETS
+from tasks.labels.file import BadRow, read_labels
+from tasks.labels.labelling import commit_labels, plan_labels
+from tasks.runs.record import FlowRun
 from tasks.sample import sample_labels
 
 if TYPE_CHECKING:
-    from tasks.action_material import ActionMaterial
+    from tasks.actions.material import ActionMaterial
 
 
 def learned(folder: Path, *labels: str, coded: bool = True) -> ActionMaterial:

@@ -9,13 +9,13 @@ import pytest
 
 from infra.errors import MissingBaselineError
 from models.action import ActionConfig
-from tasks.action_judgement import BASELINES, ActionJudgement
-from tasks.action_material import LabelledWindow
-from tasks.action_peers import PeerCodes, peered
-from tasks.action_presets import PRESETS
-from tasks.action_recipe import ActionRecipe
-from tasks.evaluate_action import judge_action
-from tasks.train_action import fit_head
+from tasks.actions.evaluate import judge_action
+from tasks.actions.judgement import BASELINES, ActionJudgement
+from tasks.actions.material import LabelledWindow
+from tasks.actions.peers import PeerCodes, peered
+from tasks.actions.presets import PRESETS
+from tasks.actions.recipe import ActionRecipe
+from tasks.actions.train import fit_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,11 @@ from infra.errors import MissingBaselineError, SplitImpossibleError
 from infra.settings import Settings
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
-from tasks.action_codes import ActionCodes, action_codes, still, window_labels
-from tasks.action_evaluation import BASELINES, MODEL, ActionEvaluation
-from tasks.action_probe import probe_actions
-from tasks.camera_sets import sets_of
-from tasks.run_record import FlowRun
+from tasks.actions.codes import ActionCodes, action_codes, still, window_labels
+from tasks.actions.evaluation import BASELINES, MODEL, ActionEvaluation
+from tasks.actions.probe import probe_actions
+from tasks.runs.record import FlowRun
+from tasks.windows.camera_sets import sets_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.ahead import ahead
+from tasks.training.ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

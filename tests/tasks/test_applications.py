@@ -14,9 +14,9 @@ from infra.inputs import keep_input
 from infra.settings import Settings
 from tasks.applications.catalogue import APPLICATIONS, application_of
 from tasks.applications.video import CELL_WIDTH, Comparison
-from tasks.encoders import require_encoder
-from tasks.generate_plan import target_of
-from tasks.requests import Encoding
+from tasks.containers.encoders import require_encoder
+from tasks.generation.plan import target_of
+from tasks.generation.requests import Encoding
 
 if TYPE_CHECKING:
     from pathlib import Path

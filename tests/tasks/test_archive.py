@@ -13,9 +13,9 @@ from ordinary_user import open_folder, run_as_ordinary_user
 
 from infra.errors import ArchiveEmptyError, ArchiveNotFoundError, ArchiveUnreadableError
 from infra.settings import Settings
-from tasks.archive import is_sidecar, list_archive
-from tasks.listing import read_listing
-from tasks.media import open_bytes
+from tasks.archives.contents import is_sidecar, list_archive
+from tasks.archives.listing import read_listing
+from tasks.recordings.media import open_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +130,7 @@ def test_what_is_not_there_or_no_folder_is_refused(tmp_path: Path) -> None:
 
 LIST_IT = """
 from infra.errors import StillhouseError
-from tasks.archive import list_archive
+from tasks.archives.contents import list_archive
 
 def answer(folder):
     try:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from tasks.decode import Source
-from tasks.hearing import clip_sounds
-from tasks.sound import RATE, Sound
+from tasks.recordings.hearing import clip_sounds
+from tasks.recordings.sound import RATE, Sound
 from tasks.views.audio import BANDS, FLOOR_DB, PARTS, SPEC, STEP, AudioKind, mel_centres
 from tasks.views.packing import values
 from tasks.views.view import DecodedClip, Feature, View

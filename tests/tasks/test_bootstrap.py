@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.bootstrap import paired_bootstrap
+from tasks.judging.bootstrap import paired_bootstrap
 
 
 def sessions_of(rng: np.random.Generator, count: int, truth: float) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import CalibrationInvalidError
-from tasks.calibration import MAX_BYTES, Calibration, CameraModel, read_calibration
+from tasks.rigs.calibration import MAX_BYTES, Calibration, CameraModel, read_calibration
 
 RIGS = Path(__file__).parents[2].parent / "shared" / "data" / "multicamera"
 TURN = ((0.0, 0.0, -1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.calibration import Calibration, CameraModel
-from tasks.calibration_search import calibration_beside
+from tasks.rigs.calibration import Calibration, CameraModel
+from tasks.rigs.calibration_search import calibration_beside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from picture_windows import texture
 
-from tasks.camera_warps import (
+from tasks.rigs.camera_warps import (
     blended,
     fitted_homography,
     plane_homography,
     rig_centre,
     warped,
 )
-from tasks.pinhole import looking
-from tasks.window_tensors import camera_vector
+from tasks.rigs.pinhole import looking
+from tasks.windows.tensors import camera_vector
 
 CENTRE = np.array([0.3, 1.0, -0.2])
 WIDE, TALL = (160, 90), (90, 160)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.span import Span
-from tasks.clips import Take, cut_clips
-from tasks.clock import CameraClock
-from tasks.shots import Boundary, shots
+from tasks.clocks.clock import CameraClock
+from tasks.ingest.shots import Boundary, shots
+from tasks.sessions.clips import Take, cut_clips
 
 SECOND = 1_000_000_000
 MAX, MIN = 2 * SECOND, SECOND // 4

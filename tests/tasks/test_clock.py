@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.span import Span
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 
 DAY = 86_400 * 1_000_000_000
 CLOCKS = st.builds(CameraClock, st.integers(-DAY, DAY), st.integers(-500_000, 500_000))

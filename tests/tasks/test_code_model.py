@@ -13,7 +13,7 @@ from infra.errors import ModelArchitectureError, ModelInvalidError
 from models import weights
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
-from tasks.code_model import load_distiller, load_encoder
+from tasks.codes.model import load_distiller, load_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from catalog.query import run
 from catalog.store import Catalog
 from infra.errors import UsageError
 from infra.settings import Settings
-from tasks.contact_sheet import draw_clip
-from tasks.sheet_layout import Cell, Strip, cell_size, sheet
+from tasks.extraction.contact_sheet import draw_clip
+from tasks.extraction.sheet_layout import Cell, Strip, cell_size, sheet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,7 @@ import pytest
 from footage import moving
 
 from infra.errors import UnknownCorruptionError
-from tasks import drop_law
-from tasks.corruptions import (
+from tasks.damage.corruptions import (
     ALSO_TRAINED,
     CORE,
     CORRUPTIONS,
@@ -24,6 +23,7 @@ from tasks.corruptions import (
 )
 from tasks.damage.rig import dropped_cameras, order_of
 from tasks.damage.timing import held
+from tasks.distiller import drop_law
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -12,14 +12,14 @@ import pytest
 import torch
 from picture_windows import moving, texture, window
 
-from tasks.corruptions import CORRUPTIONS, corrupt
-from tasks.damaged_windows import ABSENT, ROOM, Eyes, Stretch, Undamaged, stretches, why_not
+from tasks.damage.corruptions import CORRUPTIONS, corrupt
+from tasks.windows.damaged import ABSENT, ROOM, Eyes, Stretch, Undamaged, stretches, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.corruptions import Scope
-    from tasks.window_sets import Window
+    from tasks.damage.corruptions import Scope
+    from tasks.windows.sets import Window
 
 STEPS, SIDE = 4, 112
 EYES = Eyes.load(None)

@@ -16,8 +16,8 @@ from infra.settings import Settings
 from models.depth import DepthNet, FrozenDepth
 from models.weights import save
 from tasks.decode import Scale, Source, sample
-from tasks.depth_maps import affine_normalised, stored
-from tasks.depth_recipe import DepthRecipe
+from tasks.depth.recipe import DepthRecipe
+from tasks.kernels.depth_maps import affine_normalised, stored
 from tasks.views.current import view_versions, weights_of
 from tasks.views.depth import MODEL, NO_MODEL, SHIFT, SPEC, DepthKind
 from tasks.views.packing import packed, unpacked, values

@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tasks.calibration import CameraModel
-from tasks.pinhole import looking, resized
-from tasks.plane_sweep import PlaneSweep, SweptDepth, agreement
-from tasks.rectified import RectifiedPair
+from tasks.kernels.plane_sweep import PlaneSweep, SweptDepth, agreement
+from tasks.kernels.rectified import RectifiedPair
+from tasks.rigs.calibration import CameraModel
+from tasks.rigs.pinhole import looking, resized
+from tasks.synthetic.world import texture
 from tasks.views.catalogue import RIG_VIEWS
 from tasks.views.rig import RigClip
 from tasks.views.stereo import SPEC, Stereo
 from tasks.views.view import Feature
-from tasks.world import texture
 
 STRAIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 FLAT = (0.0, 0.0, 0.0, 0.0, 0.0)

@@ -17,22 +17,22 @@ from infra.errors import (
     UnknownModelError,
 )
 from infra.settings import Settings
-from tasks.depth_evaluation import BASELINES, MODEL, DepthEvaluation, DepthScore
-from tasks.depth_presets import PRESETS, DepthPreset, depth_preset_named
-from tasks.depth_recipe import DepthRecipe
-from tasks.depth_scenes import DepthViews, render_views
-from tasks.depth_scores import depth_errors, fitted, judged, plane_at_median, ramp
-from tasks.evaluate_depth import evaluate_depth
-from tasks.recipe import DistillPlan, Work
-from tasks.recipes import recipe_named
-from tasks.rendering import _engine
-from tasks.train_depth import draw_batch, render_training, train_depth
-from tasks.training import finished
+from tasks.depth.evaluate import evaluate_depth
+from tasks.depth.evaluation import BASELINES, MODEL, DepthEvaluation, DepthScore
+from tasks.depth.presets import PRESETS, DepthPreset, depth_preset_named
+from tasks.depth.recipe import DepthRecipe
+from tasks.depth.scenes import DepthViews, render_views
+from tasks.depth.scores import depth_errors, fitted, judged, plane_at_median, ramp
+from tasks.depth.train import draw_batch, render_training, train_depth
+from tasks.synthetic.rendering import _engine
+from tasks.training.recipe import DistillPlan, Work
+from tasks.training.recipes import recipe_named
+from tasks.training.schedule import finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.picture_training import Trained
+    from tasks.training.of_pictures import Trained
 
 TINY = DepthPreset("tiny", steps=8, world_scenes=2, engine_scenes=0, views=2, batch=4)
 TINY = dataclasses.replace(TINY, channels=(16, 16, 16, 16), report_every=5)

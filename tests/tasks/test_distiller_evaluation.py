@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from infra.errors import MissingBaselineError
-from tasks.distiller_evaluation import BASELINES, DistillerEvaluation
-from tasks.window_score import MODEL, Application, Setting, WindowScore
+from tasks.distiller.evaluation import BASELINES, DistillerEvaluation
+from tasks.judging.window_score import MODEL, Application, Setting, WindowScore
 
 
 def score(

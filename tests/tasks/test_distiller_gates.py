@@ -6,14 +6,14 @@ import dataclasses
 
 import pytest
 
-from tasks.distiller_evaluation import BASELINES, HEADLINE, MEASURES, DistillerEvaluation
-from tasks.distiller_gates import (
+from tasks.distiller.evaluation import BASELINES, HEADLINE, MEASURES, DistillerEvaluation
+from tasks.distiller.gates import (
     baseline_gates,
     budget_gates,
     champion_gates,
     distiller_gates,
 )
-from tasks.window_score import MODEL, Application, Setting, WindowScore
+from tasks.judging.window_score import MODEL, Application, Setting, WindowScore
 
 COST = {
     "window_steps": 8.0,

@@ -8,9 +8,9 @@ import pytest
 
 from infra.errors import CatalogEmptyError
 from infra.settings import Settings
-from tasks.distiller_material import distiller_material, judged_sets, judged_side
-from tasks.distiller_presets import PRESETS
-from tasks.run_record import FlowRun
+from tasks.distiller.material import distiller_material, judged_sets, judged_side
+from tasks.distiller.presets import PRESETS
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path

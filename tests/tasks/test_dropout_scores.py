@@ -11,11 +11,11 @@ from retrieval_windows import picture, window
 
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
-from tasks.camera_sets import SETS_PER_SIZE, concat_zeros, late_mean, sets_of
-from tasks.dropout_scores import BASELINES, CameraSets, dropout_scores, set_measures
-from tasks.moments import same_moment
-from tasks.retrieval_scores import CHANCE
-from tasks.window_score import MODEL
+from tasks.judging.dropout_scores import BASELINES, CameraSets, dropout_scores, set_measures
+from tasks.judging.retrieval_scores import CHANCE
+from tasks.judging.window_score import MODEL
+from tasks.windows.camera_sets import SETS_PER_SIZE, concat_zeros, late_mean, sets_of
+from tasks.windows.moments import same_moment
 
 
 def rows(masks: np.ndarray) -> set[tuple[int, ...]]:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.span import SECOND_NS, Span
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.duplicates import Duplicate, Footage, compare, find_duplicates
-from tasks.limits import Limits
+from tasks.ingest.duplicates import Duplicate, Footage, compare, find_duplicates
+from tasks.ingest.scan import scan
+from tasks.ingest.signals import NAMES, Signals
 from tasks.mux import write_video
-from tasks.scan import scan
-from tasks.signals import NAMES, Signals
-from tasks.world import Camera, World
+from tasks.synthetic.world import Camera, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

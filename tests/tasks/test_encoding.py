@@ -15,9 +15,9 @@ from models.codec import Symbols
 from models.distiller_config import DistillerConfig
 from models.precision import cpu_precision
 from models.window_encoder import EMBEDDING, Coordinates, WindowEncoder, unit_embedding
-from tasks.camera_codes import camera_codes
-from tasks.encode import BATCH_CLIPS, TURNS, batch_size, batches
-from tasks.encoding import TOGETHER, encode_windows
+from tasks.codes.camera_codes import camera_codes
+from tasks.codes.encode import BATCH_CLIPS, TURNS, batch_size, batches
+from tasks.codes.encoding import TOGETHER, encode_windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from refinement_tables import curves, report
 
-from tasks.energy_picture import COLOURS, HEIGHT, WIDTH, energy_picture
+from tasks.codes.energy_picture import COLOURS, HEIGHT, WIDTH, energy_picture
 
 
 def test_a_curve_falls_from_left_to_right_in_its_colour() -> None:

@@ -12,11 +12,11 @@ import torch
 
 from infra.errors import MissingBaselineError
 from models.superresolution import SuperResolution
-from tasks.baselines import SUPER_RESOLUTION
-from tasks.degradations import DEGRADATIONS
-from tasks.evaluate import HeldOut, evaluate_superresolution
-from tasks.evaluation import BASELINES, MODEL, Evaluation, Score
-from tasks.sample_picture import PIECE, most_telling, sample_picture
+from tasks.judging.baselines import SUPER_RESOLUTION
+from tasks.superresolution.degradations import DEGRADATIONS
+from tasks.superresolution.evaluate import HeldOut, evaluate_superresolution
+from tasks.superresolution.evaluation import BASELINES, MODEL, Evaluation, Score
+from tasks.superresolution.picture import PIECE, most_telling, sample_picture
 
 
 def noise_clip(session: str, clip: str, *, frames: int = 4, height: int = 48) -> HeldOut:

@@ -15,17 +15,17 @@ from picture_windows import SIDE, TINY, moving, texture, window
 
 from infra.errors import MissingBaselineError
 from models.distiller import Distiller
-from tasks.distiller_evaluation import BASELINES, DistillerEvaluation
-from tasks.distiller_picture import COLUMNS, distiller_picture
-from tasks.evaluate_distiller import evaluate_distiller
-from tasks.picture_scores import CodedWindow, PictureJudge, Truth
-from tasks.window_score import MODEL
+from tasks.distiller.evaluate import evaluate_distiller
+from tasks.distiller.evaluation import BASELINES, DistillerEvaluation
+from tasks.distiller.picture import COLUMNS, distiller_picture
+from tasks.judging.picture_scores import CodedWindow, PictureJudge, Truth
+from tasks.judging.window_score import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tasks.window_score import WindowScore
-    from tasks.window_sets import Window
+    from tasks.judging.window_score import WindowScore
+    from tasks.windows.sets import Window
 
 STEPS = 4
 

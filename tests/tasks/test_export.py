@@ -23,12 +23,12 @@ from models.depth import DepthConfig, DepthNet
 from models.portable import portable
 from models.student import Student, StudentConfig
 from models.superresolution import SuperResolution, SuperResolutionConfig
-from tasks.export import compared, export_model
-from tasks.export_int8 import to_int8
-from tasks.export_onnx import PARITY, OnnxSteps, parity, shapes_of, to_onnx
-from tasks.export_pte import to_pte
+from tasks.export.exporting import compared, export_model
+from tasks.export.int8 import to_int8
+from tasks.export.onnx_step import PARITY, OnnxSteps, parity, shapes_of, to_onnx
+from tasks.export.pte import to_pte
 from tasks.mux import write_video
-from tasks.run_record import FlowRun
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

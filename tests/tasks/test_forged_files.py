@@ -16,8 +16,8 @@ import pytest
 from catalog.span import SECOND_NS
 from infra.errors import MediaError
 from tasks.decode import Limits, Scale, Source, sample
+from tasks.ingest.scan import Scan, scan
 from tasks.mux import write_video
-from tasks.scan import Scan, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from models import weights
 from models.depth import DepthConfig, DepthNet
 from models.distiller import Distiller
 from models.distiller_config import DistillerConfig
-from tasks.general_gates import (
+from tasks.judging.general_gates import (
     RUN_TAGS,
     Provenance,
     disjoint_gate,
@@ -22,8 +22,8 @@ from tasks.general_gates import (
     repeat_gate,
     unchanged_gate,
 )
-from tasks.recipe import Bound, Gate
-from tasks.repeatability import INPUT, Repeatability, repeatability
+from tasks.judging.repeatability import INPUT, Repeatability, repeatability
+from tasks.training.recipe import Bound, Gate
 
 if TYPE_CHECKING:
     from pathlib import Path

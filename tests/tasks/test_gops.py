@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from catalog.span import Span
-from tasks.gops import plain, planned
-from tasks.packets import Nature, PacketFacts
-from tasks.wanted import Clock, Instants, Timeline, Within
+from tasks.containers.gops import plain, planned
+from tasks.containers.packets import Nature, PacketFacts
+from tasks.containers.wanted import Clock, Instants, Timeline, Within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from tasks.containers.header import created_ns
 from tasks.decode import Source, probe
-from tasks.header import created_ns
 from tasks.mux import write_video
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import pytest
 from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
 from tasks.decode import Source
-from tasks.hearing import clip_sounds
 from tasks.mux import Sound as Heard
 from tasks.mux import write_video
-from tasks.sound import RATE
-from tasks.subtitles import clip_words
+from tasks.recordings.hearing import clip_sounds
+from tasks.recordings.sound import RATE
+from tasks.recordings.subtitles import clip_words
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tasks.sound import Sound
+    from tasks.recordings.sound import Sound
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 GREY = np.full((32, 32, 3), 90, np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from footage import Case, moving, write_case, x264
 
-from tasks.boxes import index_is_lost
+from tasks.containers.boxes import index_is_lost
 from tasks.decode import Fault, Limits, Source, decode_all
 from tasks.mux import Sound, write_video
 

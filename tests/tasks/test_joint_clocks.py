@@ -10,13 +10,13 @@ import pytest
 from footage import first_pts
 
 from catalog.span import SECOND_NS
-from tasks.calibration import CameraModel, read_calibration
+from tasks.clocks.joint_clocks import JointClock, clock_by_joints
+from tasks.clocks.joint_curves import MIRRORED, USED, Seen
+from tasks.clocks.joint_reader import JointWork, read_joints
 from tasks.decode import Source, frames
-from tasks.joint_clocks import JointClock, clock_by_joints
-from tasks.joint_curves import MIRRORED, USED, Seen
-from tasks.joint_reader import JointWork, read_joints
-from tasks.pinhole import looking
-from tasks.triangulate import projected
+from tasks.rigs.calibration import CameraModel, read_calibration
+from tasks.rigs.pinhole import looking
+from tasks.rigs.triangulate import projected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,17 +14,16 @@ from catalog.store import Catalog
 from infra.errors import CatalogEmptyError, UsageError
 from infra.settings import Settings
 from models.nearest_groups import unit
-from tasks import kept_codes as room
-from tasks import kept_lists
-from tasks.code_map import code_map
-from tasks.kept_codes import keep_index, kept_codes
-from tasks.near_duplicates import SHARE, near_duplicates
-from tasks.search import search
+from tasks.search.code_map import code_map
+from tasks.search.find import kept_codes as room
+from tasks.search.find import kept_lists, search
+from tasks.search.kept_codes import keep_index, kept_codes
+from tasks.search.near_duplicates import SHARE, near_duplicates
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.searchable import Searchable
+    from tasks.search.searchable import Searchable
 
 RANDOM = np.random.default_rng(0)
 DIMS = 16
@@ -145,7 +144,7 @@ def test_places_that_lie_are_not_believed(settings: Settings) -> None:
     """A file of other columns with a digest that holds is no file of places."""
     import pyarrow as pa
 
-    from tasks.kept_rows import new_folder, write_facts
+    from tasks.search.kept_rows import new_folder, write_facts
 
     kept(settings)
     (entry,) = (settings.state / "search" / "codes").iterdir()

@@ -13,11 +13,11 @@ from infra.errors import ModelInvalidError, NothingKeptError, TrackingUnavailabl
 from infra.past_runs import read_artifact_json, run_facts, run_metrics
 from infra.settings import Settings
 from infra.tracking import client
-from tasks.distill import send_kept
-from tasks.health import examine
-from tasks.kept_results import forget, kept_result, kept_results, picture_of, plan_folder
-from tasks.registration import send
-from tasks.run_record import FlowRun
+from tasks.runs.health import examine
+from tasks.runs.record import FlowRun
+from tasks.training.distill import send_kept
+from tasks.training.kept_results import forget, kept_result, kept_results, picture_of, plan_folder
+from tasks.training.registration import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

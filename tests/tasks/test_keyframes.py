@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from catalog.span import SECOND_NS
+from tasks.containers.limits import Limits
+from tasks.containers.stream import VideoStream
 from tasks.decode import Sampled, Scale, Source, decode_all, keyframes
-from tasks.limits import Limits
 from tasks.mux import write_video
-from tasks.stream import VideoStream
 
 if TYPE_CHECKING:
     from pathlib import Path

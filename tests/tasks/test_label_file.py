@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.errors import LabelFileError
-from tasks.label_file import MOST_BYTES, BadRow, LabelRow, read_labels
+from tasks.labels.file import MOST_BYTES, BadRow, LabelRow, read_labels
 
 if TYPE_CHECKING:
     from pathlib import Path

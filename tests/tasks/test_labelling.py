@@ -8,8 +8,8 @@ from small_catalog import small_catalog
 
 from catalog.query import rows
 from infra.settings import Settings
-from tasks.labelling import commit_labels, plan_labels
-from tasks.run_record import FlowRun
+from tasks.labels.labelling import commit_labels, plan_labels
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.layout import SOLE_CAMERA, Hint, Place, places
+from tasks.sessions.layout import SOLE_CAMERA, Hint, Place, places
 
 
 def test_cameras_of_one_folder_share_a_session() -> None:

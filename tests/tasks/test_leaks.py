@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from filled_rows import filled
 
-import tasks.leaks
+import tasks.sessions.leaks
 from catalog.query import ask, connect
 from catalog.schemas.recordings import RECORDINGS
 from catalog.schemas.sessions import SESSIONS
 from catalog.span import SECOND_NS
 from catalog.store import Catalog
 from infra.settings import Settings
-from tasks.leaks import Leaks, leaks
-from tasks.run_record import FlowRun
-from tasks.signals import NAMES, Signals
-from tasks.splits import HELDOUT, TRAIN
+from tasks.ingest.signals import NAMES, Signals
+from tasks.runs.record import FlowRun
+from tasks.sessions.leaks import Leaks, leaks
+from tasks.sessions.splits import HELDOUT, TRAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,7 @@ def test_unrelated_footage_is_disjoint_whatever_the_blocks(
     assert (found.heldout_recordings, found.train_recordings, found.mute) == (2, 5, 0)
     assert found.sentence().endswith("2 x 5 recordings: nothing is shared.")
     for name in ("NEW_AT_ONCE", "BLOCK_ROWS"):
-        monkeypatch.setattr(tasks.leaks, name, 1)
+        monkeypatch.setattr(tasks.sessions.leaks, name, 1)
     assert found_in(tmp_path / "one", recordings, sessions) == found
     forged = [*recordings, recording("copy", 2, 2, slice(5, 40))]
     again = found_in(tmp_path / "forged", forged, [*sessions, session("c", TRAIN, "copy")])

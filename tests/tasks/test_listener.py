@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tasks.clocks.listener import ListenWork, listen_to
+from tasks.containers.wanted import Clock
 from tasks.decode import Source
-from tasks.listener import ListenWork, listen_to
-from tasks.wanted import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 
 def work(path: Path) -> ListenWork:

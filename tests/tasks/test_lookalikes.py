@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.lookalikes import NEAR_BITS, candidates, share_pictures, telling
+from tasks.ingest.lookalikes import NEAR_BITS, candidates, share_pictures, telling
 
 
 def footage(seed: int, steps: int = 6) -> np.ndarray:

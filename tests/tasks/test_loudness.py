@@ -9,14 +9,14 @@ import pytest
 
 from catalog.span import SECOND_NS
 from infra.errors import MediaError
+from tasks.clocks.sync import CameraTrack, align
+from tasks.containers.limits import Limits
+from tasks.containers.wanted import Clock
 from tasks.decode import Source, loudness
-from tasks.limits import Limits
-from tasks.loudness import Loudness
+from tasks.ingest.scan import scan
+from tasks.ingest.signals import Signals
 from tasks.mux import Sound, write_video
-from tasks.scan import scan
-from tasks.signals import Signals
-from tasks.sync import CameraTrack, align
-from tasks.wanted import Clock
+from tasks.recordings.loudness import Loudness
 
 if TYPE_CHECKING:
     from pathlib import Path

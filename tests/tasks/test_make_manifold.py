@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from infra.errors import NonFiniteFeaturesError, NothingToLearnError, UnknownPresetError
-from tasks.make_manifold import MadeManifold, make_manifold, steps_of
-from tasks.manifold_material import ManifoldRows, ViewRows
-from tasks.manifold_presets import PRESETS, ManifoldPreset, manifold_preset_named
-from tasks.manifold_validation import cross_camera_precision, validation_split
+from tasks.manifold.make import MadeManifold, make_manifold, steps_of
+from tasks.manifold.material import ManifoldRows, ViewRows
+from tasks.manifold.presets import PRESETS, ManifoldPreset, manifold_preset_named
+from tasks.manifold.validation import cross_camera_precision, validation_split
 
 if TYPE_CHECKING:
-    from tasks.manifold_presets import ManifoldPreset as Preset
+    from tasks.manifold.presets import ManifoldPreset as Preset
 
 STEPS = 4
 QUICK = dataclasses.replace(PRESETS["ci"], steps=60, methods=("mcca", "mds"), dims=4, patch_dims=3)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-import tasks.marking
+import tasks.ingest.marking
 from catalog.query import ask, connect, rows
 from catalog.query import run as run_sql
 from catalog.schemas.files import FILES
@@ -15,9 +15,9 @@ from catalog.schemas.recordings import RECORDINGS
 from catalog.span import SECOND_NS
 from catalog.table import describe
 from infra.settings import Settings
-from tasks.marking import mark_duplicates
-from tasks.run_record import FlowRun
-from tasks.signals import NAMES, Signals
+from tasks.ingest.marking import mark_duplicates
+from tasks.ingest.signals import NAMES, Signals
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def test_the_order_of_arrival_and_the_size_of_blocks_change_nothing(
 ) -> None:
     """One by one, in either order and tiny blocks, the table is the same and so are the links."""
     for name in ("NEW_AT_ONCE", "BLOCK_ROWS", "FETCH_ROWS"):
-        monkeypatch.setattr(tasks.marking, name, 1)
+        monkeypatch.setattr(tasks.ingest.marking, name, 1)
     for order in (list(HELD), list(HELD)[::-1]):
         run = a_run(tmp_path / order[0])
         links = []

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import MediaError
-from tasks.archive import source_of
+from tasks.archives.contents import source_of
 from tasks.archives.reading import within
-from tasks.media import Source, byte_size, fingerprint, open_bytes, read_through
-from tasks.sources import clip_source
+from tasks.recordings.media import Source, byte_size, fingerprint, open_bytes, read_through
+from tasks.recordings.sources import clip_source
 
 if TYPE_CHECKING:
     from pathlib import Path

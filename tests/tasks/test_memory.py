@@ -18,7 +18,7 @@ PROGRAM = """
 import resource, sys
 sys.path.insert(0, sys.argv[2])
 from tasks.decode import Limits, Scale, Source, sample
-from tasks.scan import scan
+from tasks.ingest.scan import scan
 source = Source(sys.argv[1])
 found = scan(source, Limits())
 wanted = range(0, found.duration_ns, 500_000_000)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from catalog.span import SECOND_NS
-from tasks.motion import STEP_NS, compare_motion, likeliest_lags, resample
-from tasks.signals import Signals
+from tasks.ingest.motion import STEP_NS, compare_motion, likeliest_lags, resample
+from tasks.ingest.signals import Signals
 
 
 def wave(t: np.ndarray, seed: int) -> np.ndarray:

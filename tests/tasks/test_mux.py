@@ -13,10 +13,10 @@ import pytest
 
 from catalog.span import SECOND_NS, Span
 from infra.errors import DiskFullError
+from tasks.containers.limits import Limits
 from tasks.decode import Scale, Source, frames, probe
-from tasks.limits import Limits
+from tasks.ingest.scan import scan
 from tasks.mux import AudioCopy, Sound, Written, write_still, write_video
-from tasks.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

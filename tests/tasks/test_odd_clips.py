@@ -13,12 +13,12 @@ from catalog.datafile import read_columns
 from catalog.schemas.features import FEATURES
 from catalog.span import SECOND_NS, Span
 from infra.settings import Settings
-from tasks.clip_work import ClipWork, Due
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Source, probe
-from tasks.extractor import Extractor
+from tasks.extraction.clip_work import ClipWork, Due
+from tasks.extraction.extractor import Extractor
 from tasks.mux import write_video
-from tasks.sources import ClipSource
+from tasks.recordings.sources import ClipSource
 from tasks.views.catalogue import VIEWS
 from tasks.views.current import weights_of
 from tasks.views.packing import unpacked

@@ -17,9 +17,9 @@ from ordinary_user import open_folder, run_as_ordinary_user
 
 from infra.errors import MediaError
 from tasks.decode import Limits, Source
+from tasks.ingest.scan import scan
+from tasks.ingest.scanner import ScanWork, scan_file
 from tasks.mux import write_video
-from tasks.scan import scan
-from tasks.scanner import ScanWork, scan_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,7 @@ def test_files_that_are_none_are_refused_or_raise(tmp_path: Path) -> None:
 
 SCAN_IT = """
 from tasks.decode import Limits, Source
-from tasks.scanner import ScanWork, scan_file
+from tasks.ingest.scanner import ScanWork, scan_file
 
 def answer(path):
     scanned = scan_file(ScanWork({}, Source(path), Limits()))

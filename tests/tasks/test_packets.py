@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.packets import (
+from tasks.containers.packets import (
     Nature,
     PacketFacts,
     is_hollow,

@@ -22,9 +22,9 @@ from footage import (
 )
 
 from catalog.span import SECOND_NS, Span
+from tasks.containers.stream import VideoStream
 from tasks.decode import Decoded, Limits, Scale, Source, decode_all, frames, sample
-from tasks.scan import Scan, scan
-from tasks.stream import VideoStream
+from tasks.ingest.scan import Scan, scan
 
 CASES = [
     Case("gop12.mp4", "libx264", x264("bframes=3:keyint=12:min-keyint=12"), 0.5),

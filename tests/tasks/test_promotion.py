@@ -18,17 +18,17 @@ from infra.errors import NoChampionError
 from infra.past_runs import read_artifact_json
 from infra.settings import Settings
 from infra.tracking import client
-from tasks.depth_recipe import DepthRecipe
-from tasks.promotion import promote_version, roll_back
-from tasks.recipes import RECIPES
-from tasks.run_record import FlowRun
+from tasks.depth.recipe import DepthRecipe
+from tasks.judging.promotion import promote_version, roll_back
+from tasks.runs.record import FlowRun
+from tasks.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.registry import ModelVersion
-    from tasks.depth_evaluation import DepthEvaluation
-    from tasks.recipe import Gate
+    from tasks.depth.evaluation import DepthEvaluation
+    from tasks.training.recipe import Gate
 
 NAME = "depth"
 

@@ -8,9 +8,9 @@ import pytest
 
 from infra.errors import MediaError
 from models.resample import downsample, upsample
-from tasks.degradations import to_bytes, to_tensor
-from tasks.other_cameras import InStep, OtherCameras
-from tasks.reference_warps import plane_of, reference
+from tasks.superresolution.degradations import to_bytes, to_tensor
+from tasks.superresolution.other_cameras import InStep, OtherCameras
+from tasks.superresolution.reference_warps import plane_of, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

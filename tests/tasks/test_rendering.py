@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.depth_scenes import render_views
-from tasks.humanoid import JOINTS, clip_names
-from tasks.pinhole import looking, opengl_matrices, project, resized
-from tasks.rendering import OBJECT, PERSON, ROOM, SKY, Scene
+from tasks.depth.scenes import render_views
+from tasks.rigs.pinhole import looking, opengl_matrices, project, resized
+from tasks.synthetic.humanoid import JOINTS, clip_names
+from tasks.synthetic.rendering import OBJECT, PERSON, ROOM, SKY, Scene
 
 pytest.importorskip("pybullet", reason="rendered scenes need the extra `render`")
 

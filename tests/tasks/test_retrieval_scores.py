@@ -14,18 +14,18 @@ from retrieval_windows import STEPS, picture, pictures_only, window
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.ranking import chance, retrieval
-from tasks.camera_codes import camera_codes, own_tensors
-from tasks.gallery import Gallery
-from tasks.moments import SharedPictures, overlapping
-from tasks.retrieval_baselines import FROZEN, best_view, linear_peers, pixels
-from tasks.retrieval_scores import BASELINES, CHANCE, retrieval_scores
-from tasks.window_features import PcaOfWindows, rows_of
-from tasks.window_score import MODEL
+from tasks.codes.camera_codes import camera_codes, own_tensors
+from tasks.judging.gallery import Gallery
+from tasks.judging.retrieval_baselines import FROZEN, best_view, linear_peers, pixels
+from tasks.judging.retrieval_scores import BASELINES, CHANCE, retrieval_scores
+from tasks.judging.window_score import MODEL
+from tasks.windows.features import PcaOfWindows, rows_of
+from tasks.windows.moments import SharedPictures, overlapping
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tasks.window_sets import Window
+    from tasks.windows.sets import Window
 
     Floats = npt.NDArray[np.float64]
 

@@ -9,12 +9,12 @@ import pytest
 
 from infra.errors import UnknownCorruptionError, UsageError
 from infra.gate_records import _brief
-from tasks.recipe import Gate
-from tasks.robustness_cells import PEERS, Cell, Scores, cells_of, rows_of
-from tasks.robustness_gates import MIN_NO_HARM, robustness_gates
-from tasks.robustness_picture import robustness_picture
-from tasks.robustness_remarks import WHY_NOT, remarks_of
-from tasks.robustness_report import EVERY, HELD_OUT, TRAINED, Robustness
+from tasks.robustness.cells import PEERS, Cell, Scores, cells_of, rows_of
+from tasks.robustness.gates import MIN_NO_HARM, robustness_gates
+from tasks.robustness.picture import robustness_picture
+from tasks.robustness.remarks import WHY_NOT, remarks_of
+from tasks.robustness.report import EVERY, HELD_OUT, TRAINED, Robustness
+from tasks.training.recipe import Gate
 
 CHANCE = 0.1
 SCORES = {

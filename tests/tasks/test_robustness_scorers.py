@@ -17,25 +17,25 @@ from catalog.schemas.sessions import SESSIONS
 from infra.settings import Settings
 from models.distiller import Distiller
 from models.distiller_config import PRESETS
-from tasks.dropout_scores import dropout_scores
-from tasks.picture_scores import PictureJudge
-from tasks.retrieval_scores import retrieval_scores
-from tasks.robustness_cells import Scores, rows_of
-from tasks.robustness_scorers import (
+from tasks.judging.dropout_scores import dropout_scores
+from tasks.judging.picture_scores import PictureJudge
+from tasks.judging.retrieval_scores import retrieval_scores
+from tasks.judging.window_score import MODEL
+from tasks.robustness.cells import Scores, rows_of
+from tasks.robustness.scorers import (
     MAJORITY,
     ActionScorer,
     DropScorer,
     PictureScorer,
     SearchScorer,
 )
-from tasks.run_record import FlowRun
-from tasks.window_score import MODEL
+from tasks.runs.record import FlowRun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.window_score import WindowScore
-    from tasks.window_sets import Window
+    from tasks.judging.window_score import WindowScore
+    from tasks.windows.sets import Window
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import pytest
 
 from catalog.span import SECOND_NS, Span, subtract
 from infra.errors import MediaError
-from tasks.clips import Take, cut_clips
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
+from tasks.containers.salvage import Account
+from tasks.containers.wanted import Clock
 from tasks.decode import Limits, Scale, Source, frames, open_container
+from tasks.ingest.scan import Scan, scan
 from tasks.mux import Sound, write_video
-from tasks.salvage import Account
-from tasks.scan import Scan, scan
-from tasks.wanted import Clock
+from tasks.sessions.clips import Take, cut_clips
 
 if TYPE_CHECKING:
     from pathlib import Path

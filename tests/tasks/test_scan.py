@@ -11,10 +11,10 @@ import pytest
 
 from catalog.span import SECOND_NS
 from infra.errors import MediaError
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.limits import Limits
+from tasks.ingest.scan import Scan, difference_hash, scan
 from tasks.mux import write_video
-from tasks.scan import Scan, difference_hash, scan
 
 if TYPE_CHECKING:
     import numpy.typing as npt

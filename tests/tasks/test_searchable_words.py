@@ -12,9 +12,9 @@ from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
 from infra.errors import CatalogEmptyError
 from infra.settings import Settings
-from tasks.labelling import commit_labels, plan_labels
-from tasks.run_record import FlowRun
-from tasks.search import search
+from tasks.labels.labelling import commit_labels, plan_labels
+from tasks.runs.record import FlowRun
+from tasks.search.find import search
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from small_catalog import filled, small_catalog
 
 from catalog.schemas.registry import TABLES
 from infra.settings import Settings
-from tasks import health, server_health
-from tasks.health import examine
+from tasks.runs import health, server_health
+from tasks.runs.health import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

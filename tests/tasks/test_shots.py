@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.span import Span
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.limits import Limits
-from tasks.scan import scan
-from tasks.shots import Boundary, find_boundaries, shots
-from tasks.signals import Meter, Signals
+from tasks.ingest.scan import scan
+from tasks.ingest.shots import Boundary, find_boundaries, shots
+from tasks.ingest.signals import Meter, Signals
 
 if TYPE_CHECKING:
-    from tasks.synthetic import Truth
+    from tasks.synthetic.archive import Truth
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 STEP = 40_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.signals import EVEN_NS, NAMES, Meter, Signals
+from tasks.ingest.signals import EVEN_NS, NAMES, Meter, Signals
 
 WIDTH, HEIGHT = 64, 36
 

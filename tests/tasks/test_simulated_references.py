@@ -5,7 +5,7 @@ import torch
 
 from models.metrics import quantise
 from models.resample import downsample
-from tasks.simulated_references import NONE_SHARE, OFF_PX, simulated_references
+from tasks.superresolution.simulated_references import NONE_SHARE, OFF_PX, simulated_references
 
 
 def windows(count: int = 60) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.forming import Grouped
-from tasks.simultaneous import join_simultaneous
+from tasks.sessions.forming import Grouped
+from tasks.sessions.simultaneous import join_simultaneous
 
 SECOND = 10**9
 REACH = 60 * SECOND

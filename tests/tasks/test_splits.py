@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from infra.errors import SplitImpossibleError
-from tasks.lookalikes import candidates, share_pictures
-from tasks.splits import (
+from tasks.ingest.lookalikes import candidates, share_pictures
+from tasks.sessions.splits import (
     HELDOUT,
     TRAIN,
     assign_groups,

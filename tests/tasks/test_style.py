@@ -20,15 +20,15 @@ from infra.settings import Settings
 from models.mobilenet import MobileNetPyramid
 from tasks.applications.catalogue import application_of
 from tasks.applications.style_maker import painted_size
-from tasks.style_evaluation import BASELINES, KINDS, MODEL, StyleEvaluation, StyleScore
-from tasks.style_pictures import style_picture_of
-from tasks.style_presets import PRESETS
-from tasks.style_recipe import StyleRecipe
-from tasks.style_scores import Motion, edge_ssim
-from tasks.style_textures import KINDS as TEXTURES
-from tasks.style_textures import texture
-from tasks.train_style import train_style
-from tasks.training import finished
+from tasks.style.evaluation import BASELINES, KINDS, MODEL, StyleEvaluation, StyleScore
+from tasks.style.pictures import style_picture_of
+from tasks.style.presets import PRESETS
+from tasks.style.recipe import StyleRecipe
+from tasks.style.scores import Motion, edge_ssim
+from tasks.style.textures import KINDS as TEXTURES
+from tasks.style.textures import texture
+from tasks.style.train import train_style
+from tasks.training.schedule import finished
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,17 +16,17 @@ from infra.errors import MediaError, ModelInvalidError
 from models import weights
 from models.style import StyleConfig, StyleNet
 from tasks.applications.style import Stylise
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Scale, Source, frames
+from tasks.generation.requests import CameraSource, Encoding, Request
 from tasks.mux import write_video
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
-from tasks.style_textures import texture
+from tasks.recordings.sources import ClipSource
+from tasks.style.textures import texture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tasks.requests import Made
+    from tasks.generation.requests import Made
 
     Pixels = npt.NDArray[np.uint8]
 

@@ -13,8 +13,8 @@ import pytest
 
 from catalog.span import SECOND_NS, Span
 from tasks.decode import Source
-from tasks.subtitles import clip_words
-from tasks.words import MAX_CHARACTERS, Words, cleaned
+from tasks.recordings.subtitles import clip_words
+from tasks.recordings.words import MAX_CHARACTERS, Words, cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

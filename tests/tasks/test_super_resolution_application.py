@@ -17,16 +17,16 @@ from models.superresolution import SuperResolution, SuperResolutionConfig
 from tasks.applications.application import ChosenClip, Context, Draft
 from tasks.applications.catalogue import application_of
 from tasks.applications.super_resolution import SuperResolve
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Scale, Source, frames
+from tasks.generation.requests import CameraSource, Encoding, Request
 from tasks.mux import write_video
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
+from tasks.recordings.sources import ClipSource
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tasks.requests import Made
+    from tasks.generation.requests import Made
 
     Pixels = npt.NDArray[np.uint8]
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.span import SECOND_NS
-from tasks.calibration import Calibration, CameraModel
+from tasks.clocks.sync import CameraTrack, SessionClock, align
+from tasks.containers.limits import Limits
 from tasks.decode import Source
-from tasks.limits import Limits
-from tasks.scan import scan
-from tasks.signals import Signals
-from tasks.sync import CameraTrack, SessionClock, align
+from tasks.ingest.scan import scan
+from tasks.ingest.signals import Signals
+from tasks.rigs.calibration import Calibration, CameraModel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

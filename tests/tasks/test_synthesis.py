@@ -12,23 +12,23 @@ import pytest
 
 from infra.errors import MissingBaselineError, UnknownCorruptionError
 from models.synthesis import Synthesis
-from tasks.alignment import affine_onto, affinely, between, time_shift
-from tasks.evaluate_synthesis import evaluate_synthesis
-from tasks.fuser import Fuser
-from tasks.fusing import PLAIN, likely_best
-from tasks.fusion_sources import CELLS, aligned, copies_of, damage_of
-from tasks.interpolation import doubled
-from tasks.rate_conversion import Sources
-from tasks.synthesis_evaluation import SynthesisEvaluation
-from tasks.synthesis_material import Piece
-from tasks.synthesis_picture import synthesis_picture
-from tasks.synthesis_pools import Example, fusion_pool, rate_pool
-from tasks.synthesis_presets import PRESETS, SynthesisPreset, preset_named
-from tasks.train_synthesis import train_synthesis, turns_of
-from tasks.training import finished
+from tasks.synthesis.alignment import affine_onto, affinely, between, time_shift
+from tasks.synthesis.evaluate import evaluate_synthesis
+from tasks.synthesis.evaluation import SynthesisEvaluation
+from tasks.synthesis.fuser import Fuser
+from tasks.synthesis.fusing import PLAIN, likely_best
+from tasks.synthesis.fusion_sources import CELLS, aligned, copies_of, damage_of
+from tasks.synthesis.interpolation import doubled
+from tasks.synthesis.material import Piece
+from tasks.synthesis.picture import synthesis_picture
+from tasks.synthesis.pools import Example, fusion_pool, rate_pool
+from tasks.synthesis.presets import PRESETS, SynthesisPreset, preset_named
+from tasks.synthesis.rate_conversion import Sources
+from tasks.synthesis.train import train_synthesis, turns_of
+from tasks.training.schedule import finished
 
 if TYPE_CHECKING:
-    from tasks.picture_training import Trained
+    from tasks.training.of_pictures import Trained
 
 Pixels = npt.NDArray[np.uint8]
 STEP_PX = 2.2

@@ -15,14 +15,14 @@ from models.synthesis import Synthesis, SynthesisConfig
 from tasks.applications.application import ChosenClip, Context, Draft, Refused
 from tasks.applications.catalogue import application_of
 from tasks.applications.synthesis_maker import SynthesisMaker
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.decode import Scale, frames
-from tasks.requests import CameraSource, Encoding, Request
-from tasks.sources import ClipSource
+from tasks.generation.requests import CameraSource, Encoding, Request
+from tasks.recordings.sources import ClipSource
 from tests.footage import Case, first_pts, write_case, x264
 
 if TYPE_CHECKING:
-    from tasks.requests import Made
+    from tasks.generation.requests import Made
 
 SPAN = Span(SECOND_NS, 2 * SECOND_NS)
 # A worktree stands a folder deeper than a clone.

@@ -12,12 +12,12 @@ import pytest
 
 from catalog.span import SECOND_NS, Span
 from infra.errors import MediaError
+from tasks.containers.limits import Limits
 from tasks.decode import Scale, Source, frames
-from tasks.layout import places
-from tasks.limits import Limits
-from tasks.scan import Scan, scan
-from tasks.synthetic import ArchiveSpec, Truth, write_archive, write_truth_json
-from tasks.world import Camera, World
+from tasks.ingest.scan import Scan, scan
+from tasks.sessions.layout import places
+from tasks.synthetic.archive import ArchiveSpec, Truth, write_archive, write_truth_json
+from tasks.synthetic.world import Camera, World
 
 if TYPE_CHECKING:
     from pathlib import Path

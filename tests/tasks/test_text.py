@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from catalog.span import Span
+from tasks.kernels.wordpiece import tokens, words
+from tasks.recordings.words import Line, Words
 from tasks.views.text import TextKind
 from tasks.views.view import DecodedClip
-from tasks.wordpiece import tokens, words
-from tasks.words import Line, Words
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.background import foreground
-from tasks.overlap import overlaps
-from tasks.sort_tracks import filled, follow
+from tasks.kernels.background import foreground
+from tasks.kernels.overlap import overlaps
+from tasks.kernels.sort_tracks import filled, follow
 from tasks.views.silhouette import outlines
 from tasks.views.tracks import blobs_of
 

@@ -9,8 +9,8 @@ import pytest
 
 from models import weights
 from models.action import KINDS, ActionConfig
-from tasks.action_presets import PRESETS
-from tasks.train_action import chosen_kind, fit_head, told
+from tasks.actions.presets import PRESETS
+from tasks.actions.train import chosen_kind, fit_head, told
 
 if TYPE_CHECKING:
     from pathlib import Path

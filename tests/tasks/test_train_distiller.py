@@ -16,11 +16,11 @@ import torch
 
 from catalog.store import Catalog
 from infra.errors import NothingToLearnError, TrainingDivergedError
-from tasks.distiller_presets import PRESETS, DistillerPreset
-from tasks.splits import TRAIN
-from tasks.train_distiller import TrainedDistiller, train_distiller
+from tasks.distiller.presets import PRESETS, DistillerPreset
+from tasks.distiller.train import TrainedDistiller, train_distiller
+from tasks.sessions.splits import TRAIN
 from tasks.views.current import view_versions
-from tasks.window_sets import WindowSource
+from tasks.windows.sets import WindowSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from conftest import Road
 
-    from tasks.training import Progress
+    from tasks.training.schedule import Progress
 
 SHORT = dataclasses.replace(
     PRESETS["ci"], steps=6, batch=4, cameras=3, report_every=1, checkpoint_every_s=0.0
@@ -65,9 +65,9 @@ def test_a_killed_run_resumes_to_the_very_same_model(
         "import dataclasses, json, sys\n"
         "from pathlib import Path\n"
         "from catalog.snapshot import Snapshot\n"
-        "from tasks.distiller_presets import DistillerPreset\n"
-        "from tasks.train_distiller import train_distiller\n"
-        "from tasks.window_sets import WindowSource\n"
+        "from tasks.distiller.presets import DistillerPreset\n"
+        "from tasks.distiller.train import train_distiller\n"
+        "from tasks.windows.sets import WindowSource\n"
         "given = json.loads(sys.argv[1])\n"
         "source = WindowSource(Snapshot.from_json(given['snapshot']), given['versions'],"
         " given['step_ns'], {})\n"
@@ -147,8 +147,8 @@ def test_the_loss_falls_and_the_model_answers(source: WindowSource) -> None:
 
 
 def _windows(source: WindowSource, preset: DistillerPreset) -> Iterator[dict[str, torch.Tensor]]:
-    from tasks.train_distiller import spec_of
-    from tasks.window_sets import as_torch
+    from tasks.distiller.train import spec_of
+    from tasks.windows.sets import as_torch
 
     for batch in source.reader(spec_of(preset), TRAIN, batch=2).read():
         yield as_torch(batch.tensors)
@@ -158,7 +158,7 @@ def _windows(source: WindowSource, preset: DistillerPreset) -> Iterator[dict[str
 @pytest.mark.long
 def test_two_workers_learn_what_one_does(source: WindowSource, tmp_path: Path) -> None:
     """Ray Train with two workers ends with a loss within 5 % of one worker's, on other batches."""
-    from tasks.parallel_training import train_in_parallel
+    from tasks.distiller.parallel import train_in_parallel
 
     preset = dataclasses.replace(SHORT, steps=24, checkpoint_every_s=60.0)
     one = ended(train_distiller(source, TRAIN, preset))

@@ -17,21 +17,21 @@ from infra.past_runs import run_facts
 from infra.settings import Settings
 from models import weights
 from models.student import Student
-from tasks import student_presets
-from tasks.distill import distill_model, plan_distill
-from tasks.distiller_material import distiller_material
-from tasks.export import export_model
-from tasks.recipes import taught_recipe
-from tasks.run_record import FlowRun
-from tasks.splits import TRAIN
-from tasks.student_evaluation import StudentEvaluation
-from tasks.student_gates import student_gates
-from tasks.student_material import require_rig
-from tasks.student_presets import PRESETS, StudentPreset
-from tasks.train_student import TrainedStudent, draw_pairs, train_student
+from tasks.distiller.material import distiller_material
+from tasks.export.exporting import export_model
+from tasks.judging.window_score import WindowScore
+from tasks.runs.record import FlowRun
+from tasks.sessions.splits import TRAIN
+from tasks.student import presets as student_presets
+from tasks.student.evaluation import StudentEvaluation
+from tasks.student.gates import student_gates
+from tasks.student.material import require_rig
+from tasks.student.presets import PRESETS, StudentPreset
+from tasks.student.train import TrainedStudent, draw_pairs, train_student
+from tasks.training.distill import distill_model, plan_distill
+from tasks.training.recipes import taught_recipe
 from tasks.views.current import view_versions
-from tasks.window_score import WindowScore
-from tasks.window_sets import WindowSource
+from tasks.windows.sets import WindowSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from conftest import Road
 
     from models.distiller import Distiller
-    from tasks.training import Progress
+    from tasks.training.schedule import Progress
 
 SHORT = dataclasses.replace(
     PRESETS["ci"], steps=6, batch=4, cameras=3, report_every=1, checkpoint_every_s=0.0

@@ -12,14 +12,14 @@ import torch
 from infra.errors import TrainingDivergedError, UnknownPresetError
 from models.metrics import luma, quantise
 from models.resample import downsample, upsample
-from tasks.degradations import bd, bi, codec, degrade_randomly, to_bytes, to_tensor
-from tasks.presets import PRESETS, TrainPreset, preset_named
-from tasks.train_superresolution import draw_batch, train_superresolution
-from tasks.training import finished
+from tasks.superresolution.degradations import bd, bi, codec, degrade_randomly, to_bytes, to_tensor
+from tasks.superresolution.presets import PRESETS, TrainPreset, preset_named
+from tasks.superresolution.train import draw_batch, train_superresolution
+from tasks.training.schedule import finished
 
 if TYPE_CHECKING:
-    from tasks.picture_training import Trained
-    from tasks.training import Progress
+    from tasks.training.of_pictures import Trained
+    from tasks.training.schedule import Progress
 
 TINY = TrainPreset(
     "tiny", steps=12, windows=6, steps_per_window=4, crop=40, batch=2, frames=3, patch=24

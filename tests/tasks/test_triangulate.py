@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tasks.calibration import CameraModel, read_calibration
-from tasks.same_people import swapped
-from tasks.triangulate import errors_px, linear, projected, robust, undistorted
+from tasks.rigs.calibration import CameraModel, read_calibration
+from tasks.rigs.same_people import swapped
+from tasks.rigs.triangulate import errors_px, linear, projected, robust, undistorted
 from tasks.views.catalogue import RIG_VIEWS
 from tasks.views.rig import RigClip
 from tasks.views.skeleton3d import camera_pixels

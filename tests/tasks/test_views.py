@@ -12,12 +12,12 @@ import torch
 from infra.errors import AssetMissingError, UnknownViewError
 from models.depth import DepthNet
 from models.weights import save
-from tasks.sound import Sound
+from tasks.recordings.sound import Sound
+from tasks.recordings.words import Words
 from tasks.views.catalogue import VIEWS, named_views
 from tasks.views.packing import packed, unpacked
 from tasks.views.version import source_parts, view_version
 from tasks.views.view import DecodedClip, View, ViewKind, quantise
-from tasks.words import Words
 
 STEPS = 9
 

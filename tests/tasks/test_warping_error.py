@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.warping_error import Motion
+from tasks.judging.warping_error import Motion
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from picture_windows import SIDE, TINY, moving, texture, window
 
-from tasks.camera_warps import warped
-from tasks.patch_components import patches_of, pictures_of
-from tasks.window_baselines import TargetBaselines, ViewBaselines, code_floats, nearest_camera
-from tasks.window_pictures import (
+from tasks.judging.patch_components import patches_of, pictures_of
+from tasks.judging.window_baselines import (
+    TargetBaselines,
+    ViewBaselines,
+    code_floats,
+    nearest_camera,
+)
+from tasks.rigs.camera_warps import warped
+from tasks.windows.pictures import (
     WindowPictures,
     backgrounds,
     judged_steps,

@@ -10,9 +10,9 @@ import torch
 from distiller_windows import noise_windows
 
 from models.extractor import FRAME_VIEWS
-from tasks.augmentation import augmented
-from tasks.drop_law import corrupted, dropped
-from tasks.targets import draw_halves, draw_targets, seen_cameras, withheld
+from tasks.distiller.augmentation import augmented
+from tasks.distiller.drop_law import corrupted, dropped
+from tasks.distiller.targets import draw_halves, draw_targets, seen_cameras, withheld
 
 BATCH, CAMERAS, STEPS = 6, 3, 4
 

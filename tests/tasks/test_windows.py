@@ -13,12 +13,12 @@ from catalog.query import rows
 from catalog.store import Catalog
 from models.distiller import Distiller, Query
 from models.distiller_config import PRESETS
-from tasks.splits import HELDOUT, TRAIN
+from tasks.sessions.splits import HELDOUT, TRAIN
 from tasks.views.catalogue import VIEWS
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked, values
-from tasks.window_tensors import TENSORS
-from tasks.windows import Batch, Position, WindowReader, WindowSpec
+from tasks.windows.reader import Batch, Position, WindowReader, WindowSpec
+from tasks.windows.tensors import TENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,8 +159,8 @@ def test_an_epoch_holds_every_window_once_in_an_order_of_its_own(road: Road) -> 
 
 def test_several_readers_read_what_one_reads(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers share an epoch without talking: together the same windows, none twice."""
-    monkeypatch.setattr("tasks.windows.RUN_CAMERA_CLIPS", 4)
-    monkeypatch.setattr("tasks.windows.RUNS", 1)
+    monkeypatch.setattr("tasks.windows.reader.RUN_CAMERA_CLIPS", 4)
+    monkeypatch.setattr("tasks.windows.reader.RUNS", 1)
     whole = contents(reader(road).read())
     parts = [contents(reader(road, worker=k, workers=2).read()) for k in range(2)]
     assert all(parts)

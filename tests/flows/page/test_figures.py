@@ -13,7 +13,7 @@ from catalog.query import rows, run
 from catalog.store import Catalog
 from flows.page.app import make_app
 from infra import metrics
-from tasks.run_record import flow_record
+from tasks.runs.record import flow_record
 
 if TYPE_CHECKING:
     from pathlib import Path

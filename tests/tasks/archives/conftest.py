@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tasks.containers.limits import Limits
 from tasks.decode import Decoded, Source, decode_all
-from tasks.limits import Limits
-from tasks.media import fingerprint
 from tasks.mux import write_video
+from tasks.recordings.media import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tasks.archive import Entry
+    from tasks.archives.contents import Entry
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,15 @@ from catalog.store import Catalog
 from flows.ingest import ingest
 from infra.errors import ArchiveNotFoundError, ArchiveUnreadableError, StillhouseError
 from infra.settings import load_settings
-from tasks.archive import list_archive
 from tasks.archives import gcs, objects
+from tasks.archives.contents import list_archive
 from tasks.archives.objects import Location, open_object, parse
 from tasks.archives.reading import BLOCK_BYTES
+from tasks.containers.limits import Limits
 from tasks.decode import Source, probe
-from tasks.limits import Limits
-from tasks.media import fingerprint, open_bytes, read_through
-from tasks.scan import scan
-from tasks.scanner import ScanWork, scan_file
+from tasks.ingest.scan import scan
+from tasks.ingest.scanner import ScanWork, scan_file
+from tasks.recordings.media import fingerprint, open_bytes, read_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.errors import ManifestInvalidError
-from tasks.archive import list_archive
+from tasks.archives.contents import list_archive
 from tasks.archives.objects import Location, file_system
 from tasks.decode import probe
 

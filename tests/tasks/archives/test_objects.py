@@ -19,14 +19,14 @@ from infra.errors import (
     UsageError,
 )
 from infra.settings import Settings
-from tasks.archive import archive_uri, list_archive
+from tasks.archives.contents import archive_uri, list_archive
 from tasks.archives.kinds import members, open_to_list
 from tasks.archives.objects import Location, file_system, open_object, parse
 from tasks.archives.reading import BLOCK_BYTES, KEPT_BLOCKS
+from tasks.containers.limits import Limits
 from tasks.decode import Source, open_container, probe
-from tasks.limits import Limits
-from tasks.media import fingerprint, open_bytes, read_through
-from tasks.scan import scan
+from tasks.ingest.scan import scan
+from tasks.recordings.media import fingerprint, open_bytes, read_through
 
 if TYPE_CHECKING:
     from pathlib import Path

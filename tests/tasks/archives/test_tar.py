@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.errors import ArchiveDamagedError, MediaError
-from tasks.archive import list_archive
 from tasks.archives import packed, tar
+from tasks.archives.contents import list_archive
 from tasks.decode import Source
-from tasks.media import fingerprint, open_bytes
+from tasks.recordings.media import fingerprint, open_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,19 +17,19 @@ from tasks.applications.cut import Cut, _given
 from tasks.applications.cut_maker import CutMaker
 from tasks.applications.edit import Edit
 from tasks.applications.edit_maker import EditMaker
-from tasks.calibration import Calibration
 from tasks.editing.edit_list import parse_edit_list
 from tasks.editing.mask_scores import region_psnr
 from tasks.editing.sounding import RATE
 from tasks.mux import write_video
+from tasks.rigs.calibration import Calibration
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from tasks.requests import Request
-    from tasks.truth import Truth
+    from tasks.generation.requests import Request
+    from tasks.synthetic.truth import Truth
 
 STEP_NS = SECOND_NS // 25
 

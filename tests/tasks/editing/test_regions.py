@@ -180,7 +180,7 @@ def test_a_real_person_is_followed_and_found_in_calibrated_cameras(
     The frozen copy is beaten in the marked camera; in the others, 49 degrees and more away, what
     is found is the person, or is said not to be found.
     """
-    from tasks.calibration_search import calibration_beside
+    from tasks.rigs.calibration_search import calibration_beside
 
     names = ["cam01", "cam02", "cam03", "cam04"]
     members = [f"take_1/{name}.mp4" for name in names]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.span import SECOND_NS, Span
-from tasks.clock import CameraClock
+from tasks.clocks.clock import CameraClock
 from tasks.editing.mixing import blended, fitted, mixed
 from tasks.editing.timeline import Join, Mix, Piece, frame_times, shots_of
 

@@ -1,0 +1,1 @@
+"""tasks.clocks: one clock for the cameras of a session, by what they see and hear."""

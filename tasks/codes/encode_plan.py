@@ -1,0 +1,284 @@
+"""What one run of reindex will do: by which model, in which version, of which clips.
+
+Reads the catalog, the registry and which assets are here; writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from catalog.code_state import CLIP_TABLES, Wanted, code_state
+from catalog.ids import digest
+from catalog.kept_keys import KeptKeys, among, partition_files
+from catalog.query import ask, connect_to, query_text, rows
+from catalog.schemas.features import FEATURES
+from catalog.usersql import selection
+from infra import registry
+from infra.errors import CatalogEmptyError
+from tasks.codes.presets import reading_of
+from tasks.codes.serving import serving_of
+from tasks.distiller.presets import MODEL_NAME
+from tasks.views.catalogue import view_named
+from tasks.views.current import missing_assets, view_versions
+from tasks.views.version import own_source
+from tasks.windows.clip_index import indexed
+from tasks.windows.reader import WindowSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from catalog.code_state import CodeState
+    from catalog.snapshot import Snapshot
+    from infra.registry import ModelVersion
+    from infra.settings import Settings
+    from models.precision import Precision
+    from tasks.runs.record import FlowRun
+    from tasks.windows.clip_index import ClipIndex
+
+STAGE = "reindex"
+# Clips that are Python objects at once: 2 KB each. A chunk takes 2 s of CPU at a million.
+CHUNK_CLIPS = 50_000
+# What of our source can change a code besides the network, whose version stands in its files, and
+# the views, which have versions of their own.
+SOURCES = (
+    "tasks.windows.clip_index",
+    "tasks.windows.clip_windows",
+    "tasks.codes.encoding",
+    "tasks.windows.tensors",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How clips are encoded: by which model, from which views, in windows of `steps`, how exactly.
+
+    `views` maps those that windows are read from to their versions; `tensors` are the windows'.
+    """
+
+    model: ModelVersion
+    views: Mapping[str, str]
+    steps: int
+    precision: Precision
+    tensors: tuple[str, ...] = WindowSpec().tensors
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the version is made of, by its name in the table `code_versions`."""
+        return {
+            "model_digest": self.model.digest,
+            "views": json.dumps(dict(self.views), sort_keys=True),
+            "windows": f"{self.steps} steps, {self.precision}",
+            "source": digest(*own_source(SOURCES)),
+        }
+
+    @property
+    def version(self) -> str:
+        """The version of the codes."""
+        return digest("code", *self.parts.values())[:16]
+
+    @property
+    def spec(self) -> WindowSpec:
+        """The windows: end to end, of every camera that the network takes."""
+        return WindowSpec(tensors=self.tensors, steps=self.steps, stride=self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWork:
+    """One clip to be encoded: its end on the session clock, and the digest of what it is given."""
+
+    clip: ClipIndex
+    end_ns: int
+    given: str
+
+    def refusal(
+        self, version: str, why: tuple[str, str], flow_run_id: str, seen_ns: int
+    ) -> dict[str, Any]:
+        """Return the quarantine row that says why this clip has no code of a version."""
+        return {
+            "item_id": self.clip.clip_id,
+            "kind": "clip",
+            "stage": STAGE,
+            "reason": why[0],
+            "detail": why[1],
+            "version": version,
+            "start_ns": self.clip.start_ns,
+            "end_ns": self.end_ns,
+            "frames": 0,
+            "flow_run_id": flow_run_id,
+            "seen_ns": seen_ns,
+        }
+
+
+class DueClips:
+    """The clips that are to be encoded, as many as there are, read a chunk of sessions at a time.
+
+    In order of session and time, those that `first` chooses (clip ids) before all others.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        state: CodeState,
+        step_ns: int,
+        first: frozenset[str] = frozenset(),
+    ) -> None:
+        self._snapshot, self._state, self._step_ns, self._first = snapshot, state, step_ns, first
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._state.due)
+
+    @property
+    def shapes(self) -> Mapping[tuple[int, int], int]:
+        """How many there are of each (grid steps, cameras)."""
+        return self._state.shapes
+
+    @property
+    def replaced(self) -> int:
+        """How many have a code of the version that serves now."""
+        return self._state.replaced
+
+    def __iter__(self) -> Iterator[CodeWork]:
+        """Yield what is to be encoded."""
+        if not self._first:
+            yield from self._of(self._state.sessions)
+            return
+        urgent = self._urgent_sessions()
+        yield from (one for one in self._of(urgent) if one.clip.clip_id in self._first)
+        for one in self._of(self._state.sessions):
+            if one.clip.clip_id not in self._first:
+                yield one
+
+    def _urgent_sessions(self) -> dict[str, int]:
+        clips = {"clip_ids": sorted(self._first)}
+        found = {row["session_id"] for row in rows(self._snapshot, "sessions_of_clips", clips)}
+        return {name: count for name, count in self._state.sessions.items() if name in found}
+
+    def _of(self, sessions: Mapping[str, int]) -> Iterator[CodeWork]:
+        for names in _chunks(sessions):
+            with connect_to(self._snapshot, CLIP_TABLES) as connection:
+                found = ask(connection, query_text("session_givens"), {"sessions": names})
+            # Which of them are due is known: no feature and no code is read again.
+            keys = found["code"].to_numpy()
+            order = np.argsort(keys)
+            due = np.zeros(len(keys), bool)
+            due[order] = among(keys[order], self._state.due)
+            ready = {row["clip_id"]: row for row in found.filter(pa.array(due)).to_pylist()}
+            for clip in indexed(self._snapshot, "", self._step_ns, names):
+                row = ready.get(clip.clip_id)
+                if row is not None:
+                    yield CodeWork(clip, row["end_ns"], row["given"])
+
+
+def _chunks(sessions: Mapping[str, int]) -> Iterator[list[str]]:
+    """Yield sessions together that have some `CHUNK_CLIPS` clips to be encoded."""
+    chunk: list[str] = []
+    clips = 0
+    for name, count in sessions.items():
+        chunk.append(name)
+        clips += count
+        if clips >= CHUNK_CLIPS:
+            yield chunk
+            chunk, clips = [], 0
+    if chunk:
+        yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePlan:
+    """The clips without a code of this version, read from one snapshot.
+
+    `serves` says whether the model is the champion: then its codes are to be the current ones.
+    """
+
+    coding: Coding
+    snapshot: Snapshot
+    work: DueClips | list[CodeWork]
+    serves: bool
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) -> EncodePlan:
+    """Ask the catalog which clips have no code by a model (the champion), and count the others.
+
+    A clip that still lacks a feature waits for extract, and is encoded once, from all of them.
+    Clips that the SQL `first` chooses come before all others.
+
+    Raises:
+        CatalogEmptyError: nothing has been ingested.
+        SelectionInvalidError, SelectionEmptyError: `first` is wrong.
+        NoChampionError: no distiller has been promoted.
+        UsageError, ModelNotFoundError: there is no such model.
+    """
+    settings, snapshot = run.settings, run.catalog.snapshot()
+    with connect_to(snapshot, CLIP_TABLES) as connection:
+        if not ask(connection, query_text("has_clips")).num_rows:
+            raise CatalogEmptyError(
+                "The catalog has no clips yet.", command="stillhouse ingest FOLDER"
+            )
+    model = registry.resolve(settings, model_uri or f"models:/{MODEL_NAME}@champion")
+    coding = coding_by(model, snapshot, settings)
+    serving = serving_of(snapshot, model.name)
+    features = {
+        name: (version, view_named(name).spec.given) for name, version in coding.views.items()
+    }
+    state = code_state(
+        snapshot,
+        Wanted(
+            model.name, coding.version, features, None if serving is None else serving["version"]
+        ),
+        KeptKeys(settings.state / "keys", threads=settings.cpus),
+        settings.grid_step_ns,
+        threads=settings.cpus,
+    )
+    run.ledger.inputs = state.clips
+    run.ledger.cached = state.cached
+    run.ledger.quarantined = state.refused
+    run.ledger.pending = state.pending
+    if run.ledger.pending:
+        run.ledger.extra["pending_until"] = "stillhouse extract"
+    urgent = frozenset[str]()
+    if first is not None:
+        urgent = frozenset(one.clip_id for one in selection(snapshot, first))
+    work = DueClips(snapshot, state, settings.grid_step_ns, urgent)
+    champion = registry.champion_version(settings, model.name)
+    return EncodePlan(coding, snapshot, work, model.version == champion)
+
+
+def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Coding:
+    """Return how a model encodes the clips of a snapshot here.
+
+    Of the views that windows can have, those count that can be extracted here or have been: one
+    whose asset never came is absent from every window, and no clip waits for it.
+    """
+    from models.precision import precision_of
+
+    reading = reading_of(model)
+    versions = view_versions(WindowSpec(tensors=reading.tensors).views, settings)
+    there = {
+        name
+        for name, version in versions.items()
+        if partition_files(snapshot, FEATURES, {"view": name, "version": version})
+    }
+    unavailable = missing_assets(list(versions), settings.assets)
+    views = {
+        name: version
+        for name, version in versions.items()
+        if name in there or (there and name not in unavailable)
+    }
+    return Coding(
+        model=model,
+        views=views,
+        steps=reading.steps,
+        # As it was trained and judged: the smallest network is slower in bf16.
+        precision=precision_of(bf16=reading.bf16),
+        tensors=reading.tensors,
+    )

@@ -1,0 +1,1 @@
+"""tasks.depth: how the depth network is trained on rendered scenes and judged."""

@@ -1,0 +1,1 @@
+"""tasks.export: models as files that run without this application."""

@@ -1,0 +1,1 @@
+"""tasks.generation: plans new video, has it made, and keeps its lineage."""

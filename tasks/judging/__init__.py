@@ -1,0 +1,1 @@
+"""tasks.judging: scores, baselines and gates that models of several kinds share."""

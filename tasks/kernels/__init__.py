@@ -1,0 +1,1 @@
+"""tasks.kernels: the arithmetic of views: depth by geometry, backgrounds, boxes, tokens."""

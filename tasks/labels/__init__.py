@@ -1,0 +1,1 @@
+"""tasks.labels: what users say happens in recordings."""

@@ -1,0 +1,1 @@
+"""tasks.manifold: how the encoder of a manifold is made and judged."""

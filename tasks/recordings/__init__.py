@@ -1,0 +1,1 @@
+"""tasks.recordings: where a recording's bytes are; its sound, words and single pictures."""

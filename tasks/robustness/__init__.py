@@ -1,0 +1,1 @@
+"""tasks.robustness: models judged under damage, cell by cell."""

@@ -1,0 +1,1 @@
+"""tasks.search: finds clips by vectors, and draws where they lie."""

@@ -1,0 +1,1 @@
+"""tasks.sessions: from recordings to sessions, splits and clips."""

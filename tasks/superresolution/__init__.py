@@ -1,0 +1,1 @@
+"""tasks.superresolution: how enlarging networks are trained, on what damage, and judged."""

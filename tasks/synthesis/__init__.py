@@ -1,0 +1,1 @@
+"""tasks.synthesis: how several bad sources become one picture: training, judging, peers."""

@@ -1,0 +1,1 @@
+"""tasks.synthetic: archives and scenes with known truth."""
