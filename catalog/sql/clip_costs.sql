@@ -1,10 +1,11 @@
--- What does each current clip with codes of a model that serve take in the archive, in its order?
--- $model. A clip's bytes are its share, by time, of its recordings' files.
+-- What does each current clip with codes of a version take in the archive, in its order?
+-- $model, $version. A clip's bytes are its share, by time, of its recordings' files.
 with embedded as (
-    select clip_id, list(embedding order by first_step) as embeddings
-    from current_codes
-    where model = $model
-    group by clip_id
+    select c.clip_id, list(c.embedding order by c.first_step) as embeddings
+    from codes as c
+    semi join clip_givens as g on g.clip_id = c.clip_id and g.given = c.given
+    where c.model = $model and c.version = $version
+    group by c.clip_id
 )
 select
     s.clip_id, s.session_id, any_value(s.session_name) as session_name,

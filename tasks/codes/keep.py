@@ -13,6 +13,7 @@ import numpy as np
 from catalog.query import rows
 from catalog.store import Catalog
 from infra.errors import NoCodesError, UsageError
+from tasks.codes.serving import serving_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,13 +39,17 @@ class Archive:
     windows: list[npt.NDArray[np.float64]]
 
 
-def read_archive(snapshot: Snapshot, model: str) -> Archive:
-    """Return the clips with codes of a model that serve; a clip's vector is its windows' mean.
+def read_archive(snapshot: Snapshot, model: str, version: str | None = None) -> Archive:
+    """Return the clips with codes of a model; a clip's vector is its windows' mean.
+
+    `version` is of `codes`: of what is stored, whether it serves or not; else of what serves.
 
     Raises:
         NoCodesError: there are none.
     """
-    found = rows(snapshot, "clip_costs", {"model": model})
+    serves = serving_of(snapshot, model)
+    chosen = version or (serves or {}).get("version")
+    found = rows(snapshot, "clip_costs", {"model": model, "version": chosen})
     if not found:
         raise NoCodesError(
             f"No codes of the model {model!r} serve yet.", command="stillhouse reindex"

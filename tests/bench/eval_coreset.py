@@ -1,7 +1,8 @@
 """What share of an archive keeps what share of its variety: `tests/bench/eval_coreset.py --home H`.
 
-Reads a home whose codes serve. Clips are chosen under budgets of bytes by the methods of
-`models/coreset.py` from their even windows alone; the odd windows, which no choice has seen, ask.
+Reads codes that `stillhouse reindex --model URI` stored, whether they serve or not. Clips are
+chosen under budgets of bytes by the methods of `models/coreset.py` from their even windows alone;
+the odd windows, which no choice has seen, ask.
 Recall: of how many odd windows the nearest kept even window is of the same session, mean over
 sessions. Distance: 1 - cosine to it, mean over sessions. Prints a table, all clips in its last row.
 """
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from catalog.query import run
 from catalog.store import Catalog
+from infra import registry
 from infra.settings import load_settings
 from models.coreset import SELECTIONS, distances
 from tasks.codes.keep import read_archive, unit_mean
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from models.coreset import Floats, Ints
     from tasks.codes.keep import Archive
 
+NEWEST = """
+    select c.version from codes as c join runs as r using (flow_run_id)
+    where c.model = $model and c.model_version = $number
+    group by c.version order by max(r.started_ns) desc limit 1
+"""
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 SEEDS = 20
 # Of all clips' recall: the least bytes that keep so much of it are looked for.
@@ -67,10 +75,14 @@ class Questions:
 def main() -> None:
     """Print the table and what each method needs to keep most of the recall."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--home", required=True, help="a home whose codes serve")
-    parser.add_argument("--model", default="distiller")
+    parser.add_argument("--home", required=True, help="a home with codes")
+    parser.add_argument("--model", default="models:/distiller@champion")
     given = parser.parse_args()
-    archive = read_archive(Catalog(load_settings(given.home).catalog).snapshot(), given.model)
+    settings = load_settings(given.home)
+    model = registry.resolve(settings, given.model)
+    snapshot = Catalog(settings.catalog).snapshot()
+    stored = run(snapshot, NEWEST, {"model": model.name, "number": model.version}).to_pylist()
+    archive = read_archive(snapshot, model.name, stored[0]["version"] if stored else None)
     questions = Questions(archive)
     apart = distances(np.stack([unit_mean(some[::2]) for some in archive.windows]))
     whole = questions.score(np.arange(len(archive.clips)))
