@@ -11,7 +11,7 @@ EVAL_DISTILLER ?= models:/distiller@champion
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-synthetic test test-all test-services check format bench bench-ingest bench-extract \
 	eval-ingest eval-views bench-encode ablation eval-compact eval-distillation bench-export \
-	eval-robustness eval-generation bench-generate bench-page bench-planner audit sbom fuzz docs clean
+	eval-robustness eval-generation bench-generate bench-page bench-planner bench-services audit sbom fuzz docs clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ bench-page: $(READY) ## the page over a million clips at 20 requests a second
 
 bench-planner: $(READY) ## the plan of a reindex of ten million clips (4 minutes, 2 GB of disk)
 	@$(BIN)/python tests/bench/bench_planner.py
+
+bench-services: $(READY) ## a Prefect server of its own: deploying everything, starting flows
+	@$(BIN)/python tests/bench/bench_services.py
 
 # Tools in an environment of their own: what they need must not change what they look at.
 AUDIT := .venv-audit

@@ -7,6 +7,7 @@ as 64-bit keys and small integers, so ten million take a gigabyte and no row is 
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -96,17 +97,24 @@ class CodeState:
 def code_state(
     snapshot: Snapshot, wanted: Wanted, kept: KeptKeys, step_ns: int, *, threads: int = 1
 ) -> CodeState:
-    """Return the state of the codes that are wanted of every current clip of a snapshot."""
-    with connect_to(
-        snapshot, (*CLIP_TABLES, QUARANTINE), threads=threads, memory_bytes=MEMORY_BYTES
-    ) as connection:
-        connection.execute("set preserve_insertion_order = false")
-        sets = ask(connection, query_text("camera_sets"))
-        connection.register("camera_sets", sets)
-        clips = _clips(connection, wanted.version, step_ns)
-        refused = _refused(connection, wanted)
-    lacking = _lacking(snapshot, wanted, clips, refused, kept)
-    return _counted(snapshot, wanted, clips, lacking, kept, sets)
+    """Return the state of the codes that are wanted of every current clip of a snapshot.
+
+    Each thread holds a partition's keys: 104 MB where it has 13 million.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        made = pool.submit(_codes, snapshot, wanted.model, wanted.version, kept)
+        before = pool.submit(_codes, snapshot, wanted.model, _replaced(wanted), kept)
+        with connect_to(
+            snapshot, (*CLIP_TABLES, QUARANTINE), threads=threads, memory_bytes=MEMORY_BYTES
+        ) as connection:
+            connection.execute("set preserve_insertion_order = false")
+            sets = ask(connection, query_text("camera_sets"))
+            connection.register("camera_sets", sets)
+            clips = _clips(connection, wanted.version, step_ns)
+            refused = _refused(connection, wanted)
+        ordered = pool.submit(_ordered, clips)
+        lacking = _lacking(snapshot, wanted, clips, refused, kept, pool)
+    return _counted(wanted, ordered.result(), lacking, made.result(), before.result(), sets)
 
 
 def _clips(connection: duckdb.DuckDBPyConnection, version: str, step_ns: int) -> Columns:
@@ -135,10 +143,24 @@ def _refused(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> dict[str,
 
 
 def _lacking(
-    snapshot: Snapshot, wanted: Wanted, clips: Columns, refused: Mapping[str, Keys], kept: KeptKeys
+    snapshot: Snapshot,
+    wanted: Wanted,
+    clips: Columns,
+    refused: Mapping[str, Keys],
+    kept: KeptKeys,
+    pool: ThreadPoolExecutor,
 ) -> Keys:
     """Return the keys of the clips that lack a feature of any view, ascending."""
-    found: list[Keys] = []
+
+    def lack(view: str, keys: Keys, ascending: Keys, codes: Keys) -> Keys:
+        names = {"view": view, "version": wanted.features[view][0]}
+        there = kept.keys(snapshot, FEATURES, names, FEATURE_KEYS)
+        if len(refused[view]):
+            there = merged([there, refused[view]])
+        # Few are missing: to look for those takes less than to carry all codes into their order.
+        return codes[among(keys, ascending[~among(ascending, there)])]
+
+    found: list[Future[Keys]] = []
     by_kind: dict[str, list[str]] = {}
     for view, (_, kind) in wanted.features.items():
         # Without labels, which is usual, what is given them is given nothing.
@@ -148,39 +170,28 @@ def _lacking(
         keys, codes = clips[_BY_GIVEN[kind]], clips["code"]
         if kind == "calibration":
             keys, codes = keys[clips["is_calibrated"]], codes[clips["is_calibrated"]]
-        order = np.argsort(keys)
-        keys = keys[order]
-        for view in views:
-            names = {"view": view, "version": wanted.features[view][0]}
-            there = kept.keys(snapshot, FEATURES, names, FEATURE_KEYS)
-            if len(refused[view]):
-                there = merged([there, refused[view]])
-            found.append(codes[order[~among(keys, there)]])
-    return merged(found)
+        ascending = np.sort(keys)
+        found += [pool.submit(lack, view, keys, ascending, codes) for view in views]
+    return merged([one.result() for one in found])
+
+
+def _ordered(clips: Columns) -> Columns:
+    """Return a row a clip, by the key of its code, ascending."""
+    first = np.flatnonzero(clips["is_first"])
+    first = first[np.argsort(clips["code"][first])]
+    return {name: clips[name][first] for name in ("code", "set_no", "steps", "is_refused")}
 
 
 def _counted(
-    snapshot: Snapshot,
-    wanted: Wanted,
-    clips: Columns,
-    lacking: Keys,
-    kept: KeptKeys,
-    sets: pa.Table,
+    wanted: Wanted, clips: Columns, lacking: Keys, made: Keys, before: Keys, sets: pa.Table
 ) -> CodeState:
-    first = clips["is_first"]
-    code, numbers, steps = clips["code"][first], clips["set_no"][first], clips["steps"][first]
-    is_refused = clips["is_refused"][first]
-    order = np.argsort(code)
-    code, numbers, steps = code[order], numbers[order], steps[order]
-    there = among(code, _codes(snapshot, wanted.model, wanted.version, kept))
-    refused = is_refused[order] & ~there
+    code, numbers, steps = clips["code"], clips["set_no"], clips["steps"]
+    there = among(code, made)
+    refused = clips["is_refused"] & ~there
     fresh = ~there & ~refused
     # Without any view a window says nothing.
     ready = fresh & ~among(code, lacking) if wanted.features else np.zeros(len(code), bool)
     due = code[ready]
-    replaced = 0
-    if wanted.serving is not None and wanted.serving != wanted.version:
-        replaced = int(among(due, _codes(snapshot, wanted.model, wanted.serving, kept)).sum())
     heads = sets.filter(sets["is_first"]).sort_by("set_no")
     cameras = heads["cameras"].to_numpy().astype(np.int64)
     sessions = _by_session(np.bincount(numbers[ready], minlength=len(heads)), heads)
@@ -192,11 +203,18 @@ def _counted(
         due=due,
         sessions=sessions,
         shapes=_shapes(steps[ready], cameras[numbers[ready]] if len(heads) else steps[ready]),
-        replaced=replaced,
+        replaced=int(among(due, before).sum()),
     )
 
 
-def _codes(snapshot: Snapshot, model: str, version: str, kept: KeptKeys) -> Keys:
+def _replaced(wanted: Wanted) -> str | None:
+    """Return the version that serves in place of the one that is wanted."""
+    return None if wanted.serving == wanted.version else wanted.serving
+
+
+def _codes(snapshot: Snapshot, model: str, version: str | None, kept: KeptKeys) -> Keys:
+    if version is None:
+        return np.empty(0, np.uint64)
     names = {"model": model, "version": version}
     return kept.keys(snapshot, CODES, names, CODE_KEYS)
 

@@ -11,6 +11,7 @@ and then a plan takes one clip for done that is not.
 from __future__ import annotations
 
 import json
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
@@ -40,10 +41,14 @@ MOST_KEPT = 64
 
 
 class KeptKeys:
-    """Keys of partitions, kept in a folder; where it takes no files they are read each time."""
+    """Keys of partitions, kept in a folder; where it takes no files they are read each time.
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self._folder, self._threads = folder, threads
+    Several threads may ask at once, each for its partition, which is read by that thread alone: to
+    sort its keys takes as long as to read them, and no engine shares that out.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._writing = folder, Lock()
 
     def keys(
         self, snapshot: Snapshot, table: Table, partition: Mapping[str, str], question: str
@@ -74,7 +79,7 @@ class KeptKeys:
             return np.empty(0, np.uint64)
         root = table_uri(snapshot.catalog_uri, table)
         files = dict.fromkeys(TABLES, ()) | {table.name: [f"{root}/{path}" for path in paths]}
-        with connect(snapshot, threads=self._threads, files=files) as connection:
+        with connect(snapshot, files=files) as connection:
             connection.execute("set preserve_insertion_order = false")
             reader = connection.sql(f"select {question}").to_arrow_reader(ROWS_AT_ONCE)
             return merged([batch.column(0).to_numpy() for batch in reader])
@@ -92,14 +97,16 @@ class KeptKeys:
 
     def _write(self, name: str, files: Iterable[str], keys: Keys) -> None:
         facts = self._folder / f"{name}.json"
-        data = keys.astype("<u8").tobytes()
+        data = keys.astype("<u8", copy=False).view(np.uint8).data
         mark = blake3(data).hexdigest()
-        try:
-            atomic_write_bytes(self._folder / f"{mark}.keys", data)
-            atomic_write_json(facts, {"files": sorted(files), "keys": mark})
-        except (DiskFullError, HomeNotWritableError, NotADirectoryError):
-            return  # they are read again next time
-        self._clean()
+        # What is written and not yet named is what is cleaned away.
+        with self._writing:
+            try:
+                atomic_write_bytes(self._folder / f"{mark}.keys", data)
+                atomic_write_json(facts, {"files": sorted(files), "keys": mark})
+            except (DiskFullError, HomeNotWritableError, NotADirectoryError):
+                return  # they are read again next time
+            self._clean()
 
     def _clean(self) -> None:
         """Remove the keys of partitions that were written long before others, and those unnamed."""
@@ -144,7 +151,7 @@ def merged(parts: list[npt.NDArray[np.uint64]]) -> Keys:
 
 
 def among(asked: Keys, there: Keys) -> npt.NDArray[np.bool_]:
-    """Tell which of ascending keys are among other ascending keys, (N,) bool."""
+    """Tell which keys are among ascending ones, (N,) bool; quickest if `asked` ascends too."""
     if not len(there) or not len(asked):
         return np.zeros(len(asked), bool)
     # Where nothing is missing, which is usual, no search is needed.

@@ -74,7 +74,7 @@ def store_errors(uri: str) -> Iterator[None]:
         ) from error
 
 
-def atomic_write_bytes(path: Path, data: bytes) -> None:
+def atomic_write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file that others see whole or not at all, even if this process is killed.
 
     Folders are made where missing.

@@ -235,7 +235,7 @@ def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) ->
         Wanted(
             model.name, coding.version, features, None if serving is None else serving["version"]
         ),
-        KeptKeys(settings.state / "keys", threads=settings.cpus),
+        KeptKeys(settings.state / "keys"),
         settings.grid_step_ns,
         threads=settings.cpus,
     )
