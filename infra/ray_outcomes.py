@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
+from infra.errors import ComputeUnavailableError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -34,10 +36,17 @@ def fitting_cpus(cpus: float) -> tuple[float, int]:
     """Return at most the cores of the largest machine, and how many such shares there are.
 
     Ray waits without a word for what it will never have.
+
+    Raises:
+        ComputeUnavailableError: every machine is gone since Ray was joined.
     """
     import ray
 
     per_node = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+    if not per_node:
+        raise ComputeUnavailableError(
+            "Ray has no machine left: its processes are gone.", command="stillhouse doctor"
+        )
     each = min(cpus, max(per_node))
     return each, sum(int(has / each) for has in per_node)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from made_once import made_once
 
 from infra.ray_cluster import cluster
 from infra.settings import Settings, load_settings
@@ -46,10 +49,11 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """A small generated archive whose every frame is known; tests may not change it."""
-    from tasks.synthetic.archive import ArchiveSpec, write_archive
+    from tasks.synthetic.archive import ArchiveSpec, archive_truth, write_archive
 
     spec = ArchiveSpec(take_frames=40, single_frames=36)
-    return write_archive(tmp_path_factory.mktemp("synthetic") / "archive", spec)
+    folder = made_once(tmp_path_factory, "archive", lambda made: write_archive(made, spec))
+    return archive_truth(folder, spec)
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +62,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from infra import assets
     from tasks.sample import VIEW_ASSETS
 
-    folder = tmp_path_factory.mktemp("assets") / "assets"
-    assets.fetch(VIEW_ASSETS, folder)
-    return folder
+    return made_once(tmp_path_factory, "assets", lambda made: assets.fetch(VIEW_ASSETS, made))
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +70,9 @@ def pose2sim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of real takes by four calibrated cameras, fetched once from the package index."""
     from infra import assets
 
-    folder = tmp_path_factory.mktemp("sample-assets")
-    assets.fetch(["sample-pose2sim"], folder)
+    folder = made_once(
+        tmp_path_factory, "sample-assets", lambda made: assets.fetch(["sample-pose2sim"], made)
+    )
     return folder / "sample" / "pose2sim"
 
 
@@ -81,6 +84,7 @@ class Road:
     truth: Truth
     reports: dict[str, dict[str, Any]]
     metrics: dict[str, str]  # what each flow had told then, as Prometheus reads it
+    artifacts: dict[str, dict[str, Any]]  # and what Prefect showed of it, by key
 
     @property
     def home(self) -> str:
@@ -96,7 +100,32 @@ def road(
     weights: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Road:
-    """Run ingest, extract, distill, promote and generate once, as the command does."""
+    """Run ingest, extract, distill, promote and generate once, as the command does.
+
+    Each process of a test run has a copy of the home, as tests that come later run flows in it. The
+    trained models stay where they were registered, whose paths MLflow has.
+    """
+
+    def travel(home: Path) -> None:
+        from shown_artifacts import shown
+
+        reports = _travelled(home, truth, weights)
+        # Of now: tests that come later run flows in this home too.
+        metrics = {flow: (home / "metrics" / f"{flow}.prom").read_text() for flow in reports}
+        artifacts = {
+            flow: {key: one.data for key, one in shown(report["flow_run_id"]).items()}
+            for flow, report in reports.items()
+        }
+        (home / "told.json").write_text(json.dumps([reports, metrics, artifacts]))
+
+    first = made_once(tmp_path_factory, "road", travel)
+    home = tmp_path_factory.mktemp("road") / "home"
+    shutil.copytree(first, home, symlinks=True)
+    return Road(load_settings(home), truth, *json.loads((home / "told.json").read_text()))
+
+
+def _travelled(home: Path, truth: Truth, weights: Path) -> dict[str, dict[str, Any]]:
+    """Run the flows one after the other and return their reports."""
     from flows.demo_steps import HELDOUT_CLIPS
     from flows.distill import distill
     from flows.extract import extract
@@ -104,9 +133,9 @@ def road(
     from flows.ingest import ingest
     from flows.promote import promote
 
-    home = tmp_path_factory.mktemp("road")
+    home.mkdir()
     (home / "assets").symlink_to(weights)
-    reports = {
+    return {
         "ingest": ingest(str(truth.folder), str(home)),
         "extract": extract((), str(home)),
         "distill": distill("ci", str(home)),
@@ -115,6 +144,3 @@ def road(
             "super-resolution", HELDOUT_CLIPS, options={"input_side": 64}, home=str(home)
         ),
     }
-    # Of now: tests that come later run flows in this home too.
-    told = {flow: (home / "metrics" / f"{flow}.prom").read_text() for flow in reports}
-    return Road(load_settings(home), truth, reports, told)

@@ -47,8 +47,8 @@ def write_archive(folder: Path | str, spec: ArchiveSpec | None = None) -> Truth:
         FileExistsError: if the folder is there already.
         DiskFullError: if the disk is full.
     """
-    spec, folder = spec or ArchiveSpec(), Path(folder)
-    truth = Truth(folder, spec, {found.member: found for found in _recordings(spec)})
+    truth = archive_truth(folder, spec)
+    folder = truth.folder
     folder.mkdir(parents=True)
     for member, recording in truth.recordings.items():
         path = folder / member
@@ -62,6 +62,12 @@ def write_archive(folder: Path | str, spec: ArchiveSpec | None = None) -> Truth:
     (folder / "empty.mp4").touch()
     (folder / "notes.mp4").write_text("Camera 2 drops out at about ten past four.\n" * 40)
     return truth
+
+
+def archive_truth(folder: Path | str, spec: ArchiveSpec | None = None) -> Truth:
+    """Return what is true of the archive that `write_archive` makes of this specification."""
+    spec = spec or ArchiveSpec()
+    return Truth(Path(folder), spec, {found.member: found for found in _recordings(spec)})
 
 
 def _recordings(spec: ArchiveSpec) -> Iterator[RecordingTruth]:

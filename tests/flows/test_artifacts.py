@@ -6,15 +6,13 @@ import base64
 import json
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from shown_artifacts import shown
 
 from flows import scheduled
 from infra.errors import CatalogEmptyError, ScheduledWorkError
@@ -32,16 +30,9 @@ if TYPE_CHECKING:
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def shown(flow_run_id: str) -> dict[str, Any]:
-    """Return what Prefect shows of a flow run, by key."""
-    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(flow_run_id)]))
-    with get_client(sync_client=True) as client:
-        return {one.key: one for one in client.read_artifacts(artifact_filter=mine)}
-
-
-def picture(artifact: Any) -> ET.Element:  # noqa: ANN401  Prefect's
+def picture(shows: str) -> ET.Element:
     """Return the drawing of a picture."""
-    kind, _, data = artifact.data.partition(",")
+    kind, _, data = shows.partition(",")
     assert kind == "data:image/svg+xml;base64"
     return ET.fromstring(base64.b64decode(data))  # noqa: S314  our own
 
@@ -50,8 +41,8 @@ def picture(artifact: Any) -> ET.Element:  # noqa: ANN401  Prefect's
 def test_every_flow_shows_its_ledger_and_a_picture(road: Road, name: str) -> None:
     """The table holds the numbers of the report, the picture says them in words."""
     report = road.reports[name]
-    found = shown(report["flow_run_id"])
-    table = {row["what"]: row["how much"] for row in json.loads(found[f"{name}-ledger"].data)}
+    found = road.artifacts[name]
+    table = {row["what"]: row["how much"] for row in json.loads(found[f"{name}-ledger"])}
     for column in ("inputs", *COLOURS, "seconds", "bytes_out"):
         assert table[column] == report[column]
     words = " ".join(one.text or "" for one in picture(found[f"{name}-picture"]).iter(f"{SVG}text"))
