@@ -45,7 +45,7 @@ test-all: check ## check, then every test, the long ones too
 
 test-services: $(READY) ## the road over Postgres, Prefect, MLflow, S3, two Ray nodes; the page in a browser
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,services,browser]' -c constraints.txt
-	@$(BIN)/python -m pytest -m services tests/services tests/flows/page
+	@$(BIN)/python -m pytest -m services -n 2 --dist loadfile tests/services tests/flows/page
 
 format: $(READY) ## put the code into the house format
 	@$(BIN)/ruff check --fix --quiet .
