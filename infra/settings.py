@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     @property
     def mlflow_artifacts(self) -> Path:
         """Folder of MLflow's artifacts when no server is set."""
-        return self.root / "mlflow" / "artifacts"
+        return (self.root / "mlflow" / "artifacts").resolve()
 
     def as_environment(self) -> dict[str, str]:
         """Return what was set, but home, as the variables that a process elsewhere reads."""

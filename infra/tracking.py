@@ -58,7 +58,7 @@ def client(settings: Settings) -> Any:  # noqa: ANN401  MLflow ships no types we
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if (file := database_file(settings)) is not None:
-        prepare_database(file)
+        prepare_database(file, settings.mlflow_artifacts)
     if mlflow.get_tracking_uri() != settings.tracking_uri:
         mlflow.set_tracking_uri(settings.tracking_uri)
     if mlflow.get_registry_uri() != settings.tracking_uri:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from infra.moved_home import follow_home
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 _current: set[Path] = set()
 
 
-def prepare_database(file: Path) -> None:
+def prepare_database(file: Path, artifacts: Path) -> None:
     """Make an embedded store's tables where there are none, and bring older ones forward.
 
     Both are done elsewhere and moved into place. MLflow makes its tables by some fifty migrations:
     two first runs at once break both, and a kill in between leaves a database that no later run
-    can open. What was there before is kept beside it, as `<name>.before`.
+    can open. What was there before is kept beside it, as `<name>.before`. In a home that was moved
+    the paths to its `artifacts` are those of now.
     """
     if file in _current:
         return
@@ -39,6 +41,10 @@ def prepare_database(file: Path) -> None:
         with disk_errors(file), FileLock(f"{file}.lock"):
             if _revision(file) != _wanted():
                 _bring_forward(file)
+    # A database that several homes share is beside none of them.
+    if artifacts.parent == file.parent.resolve():
+        with disk_errors(file):
+            follow_home(file, artifacts)
     _current.add(file)
 
 

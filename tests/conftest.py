@@ -102,8 +102,7 @@ def road(
 ) -> Road:
     """Run ingest, extract, distill, promote and generate once, as the command does.
 
-    Each process of a test run has a copy of the home, as tests that come later run flows in it. The
-    trained models stay where they were registered, whose paths MLflow has.
+    Each process of a test run has a copy of the home, as tests that come later run flows in it.
     """
 
     def travel(home: Path) -> None:
