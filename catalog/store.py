@@ -2,15 +2,18 @@
 
 Writes data files and the tables' logs under the catalog's folder or URI; reads the stored keys. A
 commit is atomic: a reader sees all of it or none, a killed writer leaves at most files that no
-snapshot names. Runs at the same time commit one after the other, under one lock.
+snapshot names. Runs at the same time commit one after the other: on one machine under a lock, on
+several by what the log says.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import uniform
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
@@ -27,14 +30,14 @@ from catalog.datafile import (
     write_file,
 )
 from catalog.ids import digest
-from catalog.known import new_rows
+from catalog.known import OvertakenError, new_rows
 from catalog.snapshot import Snapshot
 from catalog.table import conform
-from infra.errors import HomeNotWritableError
+from infra.errors import CatalogBusyError, HomeNotWritableError
 from infra.storage import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from deltalake import DeltaTable
 
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
 # Waiting committers look this often; a commit takes about 30 ms.
 LOCK_POLL_S = 0.02
+# How often a commit is tried where other machines commit too, and how long it waits in between.
+ATTEMPTS, OVERTAKEN_PAUSE_S = 50, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,8 @@ class Catalog:
 
         The lock is a file, held by the operating system for a live process only, so a killed
         holder frees it. It serves the processes of one machine; a catalog on an object store has
-        its lock in this machine's temporary folder, and committing to it from several machines
-        at once keeps every commit whole but may store a key twice.
+        its lock in this machine's temporary folder. Between machines the log itself tells who was
+        second, and that one looks again which of its keys are new.
         """
         if self._lock is None:
             with disk_errors(self.uri):
@@ -94,11 +99,14 @@ class Catalog:
             DiskFullError: the disk is full; nothing was added.
         """
         data = conform(table, rows)
-        with self.locked():
+
+        def attempt() -> Commit:
             log = self._log(table)
             new = data.take(pa.array(new_rows(table, data, self._stored_files(table, log))))
             files = [write_file(table, part, self.uri) for part in split_partitions(table, new)]
-            return self._add(table, log, files, data.num_rows - new.num_rows)
+            return self._add(table, log, files, data.num_rows - new.num_rows, written=files)
+
+        return self._first(attempt)
 
     def commit_files(self, table: Table, files: Sequence[WrittenFile]) -> Commit:
         """Add files that `datafile.write_file` wrote for this catalog.
@@ -113,17 +121,37 @@ class Catalog:
         """
         from catalog.tablelog import log_paths
 
-        with self.locked():
+        def attempt() -> Commit:
             log = self._log(table)
             committed = set(log_paths(log))
             fresh = [file for file in files if file.path not in committed]
             stored = self._stored_files(table, log, [dict(file.partition) for file in fresh])
             keep = self._without_known(table, fresh, stored)
             known = sum(file.rows for file in files) - sum(file.rows for file in keep)
-            commit = self._add(table, log, keep, known)
+            again = [file for file in keep if file.path not in {one.path for one in fresh}]
+            commit = self._add(table, log, keep, known, written=again)
             for path in {file.path for file in fresh} - {file.path for file in keep}:
                 remove_file(table, path, self.uri)
             return commit
+
+        return self._first(attempt)
+
+    def _first(self, attempt: Callable[[], Commit]) -> Commit:
+        """Commit what `attempt` does, again for as long as another machine is quicker.
+
+        Raises:
+            CatalogBusyError: others always are.
+        """
+        with self.locked():
+            for _ in range(ATTEMPTS):
+                with suppress(OvertakenError):
+                    return attempt()
+                # Two that are equally quick would meet again.
+                time.sleep(uniform(0, OVERTAKEN_PAUSE_S))  # noqa: S311  no secret
+        raise CatalogBusyError(
+            f"Others have committed to {self.uri} {ATTEMPTS} times before this could be.",
+            command="stillhouse show runs",
+        )
 
     def _without_known(
         self, table: Table, files: Sequence[WrittenFile], stored: Sequence[str]
@@ -146,12 +174,24 @@ class Catalog:
         return keep
 
     def _add(
-        self, table: Table, log: DeltaTable | None, files: Sequence[WrittenFile], known: int
+        self,
+        table: Table,
+        log: DeltaTable | None,
+        files: Sequence[WrittenFile],
+        known: int,
+        *,
+        written: Sequence[WrittenFile],
     ) -> Commit:
+        """Add files; those that were `written` for this attempt go if another was quicker."""
         from catalog.tablelog import append
 
         if files:
-            version = append(self.uri, table, log, files)
+            try:
+                version = append(self.uri, table, log, files)
+            except OvertakenError:
+                for file in written:
+                    remove_file(table, file.path, self.uri)
+                raise
         else:
             version = -1 if log is None else log.version()
         added = sum(file.rows for file in files)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, CommitProperties, RemoveAction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from catalog.datafile import table_uri
+from catalog.known import OvertakenError
 from infra.errors import CatalogOutdatedError
 from infra.storage import disk_errors, store_errors
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from catalog.datafile import WrittenFile
     from catalog.table import Table
 
-# Only other machines can get in between our lock and the log; delta-rs then tries again by itself.
+# Only other machines can get in between our lock and the log; delta-rs then tries again by itself,
+# but for a commit that rests on which keys there were: of two transactions with one name that were
+# begun at the same version, it refuses the later.
 COMMIT_RETRIES = 50
+NEW_KEYS = "stillhouse-new-keys"
 # Models and generations name the snapshot they read, so versions never expire from the log.
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -104,6 +108,7 @@ def append(
     the step is `lossy`. They stay on the disk for the snapshots that name them.
 
     Raises:
+        OvertakenError: what was looked at is no longer all there is; nothing was added.
         CatalogOutdatedError: the stored table does not fit the declaration.
         DiskFullError: the disk is full; nothing was added.
     """
@@ -122,15 +127,28 @@ def append(
         for file in replaced
     ]
     with _storage_errors(catalog_uri):
-        log = _create(catalog_uri, table) if log is None else log
+        if log is None:
+            log = _create(catalog_uri, table)
+            if table.key and log.version() > 0:
+                raise OvertakenError
         _evolve(catalog_uri, table, log)
-        log.create_write_transaction(
-            actions,
-            mode="append",
-            schema=log.schema(),
-            partition_by=list(table.partition_by),
-            commit_properties=CommitProperties(max_commit_retries=COMMIT_RETRIES),
-        )
+        # Of rows that only move to other files no key is new; a table without a key takes any row.
+        rests = bool(table.key) and not replaced
+        asked = [Transaction(NEW_KEYS, log.version() + 1)] if rests else []
+        try:
+            log.create_write_transaction(
+                actions,
+                mode="append",
+                schema=log.schema(),
+                partition_by=list(table.partition_by),
+                commit_properties=CommitProperties(
+                    max_commit_retries=COMMIT_RETRIES, app_transactions=asked
+                ),
+            )
+        except CommitFailedError as error:
+            if "Concurrent transaction" not in str(error):
+                raise
+            raise OvertakenError from error
         log.update_incremental()
     return log.version()
 

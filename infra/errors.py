@@ -250,5 +250,9 @@ class CatalogOutdatedError(TableMismatchError):
     """
 
 
+class CatalogBusyError(StillhouseError):
+    """Other machines commit to the catalog all the time: run the command again, it goes on."""
+
+
 class ComputeUnavailableError(StillhouseError):
     """Ray cannot be reached or its workers do not live: check STILLHOUSE_RAY_ADDRESS, memory."""
