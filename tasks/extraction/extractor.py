@@ -94,6 +94,8 @@ class Extractor:
         since, shared = self._clock(), sum(decoded.shared_s.values())
         try:
             feature = self._loaded[due.view].compute(decoded)
+        except MemoryError:
+            raise  # no fault of the clip's: it ends the run, and the next one does the clip
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes a row
             self._refuse(work, due, "view_failed", f"{type(error).__name__}: {error}", found)
             return None

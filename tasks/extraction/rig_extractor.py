@@ -115,6 +115,8 @@ class RigExtractor:
         since = time.thread_time()
         try:
             features = self._loaded[view].compute(clip)
+        except MemoryError:
+            raise  # no fault of the clip's: it ends the run, and the next one does the clip
         except Exception as error:  # noqa: BLE001  one view's fault on one clip becomes rows
             why = f"{type(error).__name__}: {error}"
             found.quarantine += [

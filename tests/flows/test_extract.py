@@ -62,10 +62,13 @@ def test_a_view_that_is_asked_for_by_name_must_have_its_asset(bare: Settings) ->
 class Failing:
     """A view that fails on clips that begin at 0."""
 
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     def compute(self, clip: DecodedClip) -> Feature:
         """Fail or do as *flow* does."""
         if clip.times_ns[0] == 0:
-            raise ZeroDivisionError("by design")
+            raise self._error
         return VIEWS["flow"].load(None, 1, {}).compute(clip)  # type: ignore[arg-type]  it has none
 
 
@@ -73,17 +76,32 @@ def test_a_view_that_fails_on_a_clip_costs_that_view_of_that_clip(
     bare: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clip's other views are there; the failed one is a row with what was raised."""
-    plan = plan_features.fn(("flow", "thumbnail"), FlowRun("test", bare))
-    names = ("flow", "thumbnail")
-    extractor = Extractor(bare, "test", {name: weights_of(name, bare) for name in names})
-    monkeypatch.setitem(extractor._loaded, "flow", Failing())
-    one = plan.work[0].clip
-    batch = [work for work in plan.work if work.clip.recording_id == one.recording_id]
-    batch = [work for work in batch if work.clip.camera_id == one.camera_id]
+    extractor, batch = one_recording(bare)
+    monkeypatch.setitem(extractor._loaded, "flow", Failing(ZeroDivisionError("by design")))
     found = extractor.run(batch)
     assert [(row["view"], row["reason"]) for row in found.quarantine] == [("flow", "view_failed")]
     assert "ZeroDivisionError: by design" in found.quarantine[0]["detail"]
     assert found.done + len(found.quarantine) == sum(len(work.due) for work in batch)
+
+
+def test_a_machine_without_memory_refuses_no_clip(
+    bare: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the run: the clip is none the worse, and is done by the next."""
+    extractor, batch = one_recording(bare)
+    monkeypatch.setitem(extractor._loaded, "flow", Failing(MemoryError("by design")))
+    with pytest.raises(MemoryError):
+        extractor.run(batch)
+
+
+def one_recording(settings: Settings) -> tuple[Extractor, list[ClipWork]]:
+    """Return a worker for two views, and the clips of one recording for which they are due."""
+    names = ("flow", "thumbnail")
+    plan = plan_features.fn(names, FlowRun("test", settings))
+    extractor = Extractor(settings, "test", {name: weights_of(name, settings) for name in names})
+    one = plan.work[0].clip
+    batch = [work for work in plan.work if work.clip.recording_id == one.recording_id]
+    return extractor, [work for work in batch if work.clip.camera_id == one.camera_id]
 
 
 def test_only_what_is_missing_is_computed(road: Road) -> None:
