@@ -117,7 +117,7 @@ def joint(settings: Settings, model: str, sessions: int) -> None:
             labels.append(name)
     codes = action_codes(net, windows, labels, cpu_precision())
     every = codes.of(np.ones(codes.sets.shape[1], bool)).astype(np.float32)
-    whole = Coded(every, np.array(labels), np.array([window.session for window in windows]))
+    whole = Coded(every, np.array(labels), np.array([one.session_id for one in windows]))
     # A quarter of the rooms is asked.
     names = np.unique(whole.sessions)
     heldout = np.isin(whole.sessions, names[: max(1, len(names) // 4)])
