@@ -127,13 +127,14 @@ def append(
         for file in replaced
     ]
     with _storage_errors(catalog_uri):
-        if log is None:
-            log = _create(catalog_uri, table)
-            if table.key and log.version() > 0:
-                raise OvertakenError
-        _evolve(catalog_uri, table, log)
         # Of rows that only move to other files no key is new; a table without a key takes any row.
         rests = bool(table.key) and not replaced
+        # Where there was no log, ours begins it; columns that came are one step of it.
+        seen = -1 if log is None else log.version()
+        log = _create(catalog_uri, table) if log is None else log
+        _evolve(catalog_uri, table, log)
+        if rests and log.version() > seen + 1:
+            raise OvertakenError
         asked = [Transaction(NEW_KEYS, log.version() + 1)] if rests else []
         try:
             log.create_write_transaction(
