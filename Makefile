@@ -92,7 +92,7 @@ eval-distillation: $(READY) ## manifolds, students, annealing, coresets: each be
 	@$(BIN)/python tests/bench/eval_annealing.py --home $(EVAL_HOME) --model $(EVAL_DISTILLER) --seeds 0
 	@$(BIN)/python tests/bench/eval_coreset.py --home $(EVAL_HOME) --model $(EVAL_DISTILLER)
 
-eval-generation: $(READY) ## new video beside its baselines, session by session (an hour)
+eval-generation: $(READY) ## new video beside its baselines, session by session (half an hour)
 	@$(BIN)/python tests/bench/eval_superresolution.py --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_editing.py --assets $(EVAL_HOME)/assets --home $(EVAL_HOME)
 	@$(BIN)/python tests/bench/eval_synthesis.py --home $(EVAL_HOME)
