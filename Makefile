@@ -38,7 +38,7 @@ check: $(READY) ## lint, format, types, the arrow between the rooms
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 test: check ## check, then the tests (minutes)
-	@$(BIN)/python -m pytest -m "not long and not services" -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -m "not long and not services" -n 2 --dist loadfile
 
 test-all: check ## check, then every test, the long ones too
 	@$(BIN)/python -m pytest -m "not services"

@@ -14,9 +14,10 @@ from catalog.store import Catalog
 from infra.errors import CatalogEmptyError, UsageError
 from infra.settings import Settings
 from models.nearest_groups import unit
+from tasks.search import kept_codes as room
+from tasks.search import kept_lists
 from tasks.search.code_map import code_map
-from tasks.search.find import kept_codes as room
-from tasks.search.find import kept_lists, search
+from tasks.search.find import search
 from tasks.search.kept_codes import keep_index, kept_codes
 from tasks.search.near_duplicates import SHARE, near_duplicates
 
