@@ -32,7 +32,7 @@ def follow_home(database: Path, artifacts: Path) -> None:
     What is not there and still is in the other home stays the other's.
     """
     own = f"{artifacts.as_uri()}/"
-    # By itself in the way of every command: a millisecond where nothing was moved.
+    # Every command that opens the registry looks: a millisecond where nothing was moved.
     with closing(sqlite3.connect(database)) as found, found:
         for table, column in _COLUMNS:
             for old, new in _strangers(found, table, column, own):

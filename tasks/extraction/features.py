@@ -124,8 +124,10 @@ def _settle(
 ) -> None:
     """Put batches through a pool of workers and account for every feature that is due in them."""
     cpus = run.settings.cpus
-    each, _ = fitting_cpus(min(cpus, MOST_THREADS))
-    actors, threads = ceil(cpus / each), max(1, int(each))
+    largest, _ = fitting_cpus(cpus)
+    each, threads = shares(largest)
+    # A worker without a batch would load its networks for nothing.
+    actors = min(ceil(cpus / each), ceil(len(items) / threads))
     for outcome in map_batches_again(
         worker, arguments, items, actors=actors, cpus_per_actor=each, threads=threads
     ):
@@ -134,6 +136,17 @@ def _settle(
         else:
             _quarantine_lost(_clips(outcome.item), run)
         advance(sum(len(clip.due) for clip in _clips(outcome.item)))
+
+
+def shares(cores: float) -> tuple[float, int]:
+    """Return the cores that each worker of a machine holds, and how many threads it has.
+
+    As few workers as `MOST_THREADS` allows, as even as whole cores are: what is over is a thread's.
+    """
+    workers = max(1, ceil(cores / MOST_THREADS))
+    if workers == 1:
+        return cores, max(1, int(cores))
+    return cores // workers, ceil(cores / workers)
 
 
 def _clips(batch: Batch) -> list[ClipWork]:
