@@ -10,11 +10,27 @@ from small_catalog import camera, clip, filled, member_of, sighting
 from catalog.query import named
 from catalog.schemas.registry import TABLES
 from catalog.store import Catalog
+from infra.settings import Settings
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
+    from pathlib import Path
 
 SECOND = 1_000_000_000
+DIMS = 16
+RANDOM = np.random.default_rng(0)
+
+
+def codes_of(session: str, clips: int) -> dict[str, np.ndarray]:
+    """Draw codes of a session's clips, (3, DIMS) each."""
+    return {f"{session}-{k:04}": RANDOM.standard_normal((3, DIMS)) for k in range(clips)}
+
+
+def two_sessions(home: Path) -> Settings:
+    """Return the settings of a new home: sessions `one` and `two` of 20 clips with drawn codes."""
+    made = Settings(home=home, cpus=1)
+    add_sessions(made, {"one": 20, "two": 20})
+    add_codes(made, codes_of("one", 20) | codes_of("two", 20))
+    return made
 
 
 def add_sessions(settings: Settings, sessions: dict[str, int]) -> None:

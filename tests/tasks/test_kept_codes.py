@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from coded_catalog import add_codes, add_sessions
+from coded_catalog import add_codes, add_sessions, codes_of, two_sessions
 
 from catalog.query import run
 from catalog.store import Catalog
 from infra.errors import CatalogEmptyError, UsageError
-from infra.settings import Settings
 from models.nearest_groups import unit
 from tasks.search import kept_codes as room
 from tasks.search import kept_lists
 from tasks.search.code_map import code_map
 from tasks.search.find import search
 from tasks.search.kept_codes import keep_index, kept_codes
-from tasks.search.near_duplicates import SHARE, near_duplicates
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.settings import Settings
     from tasks.search.searchable import Searchable
-
-RANDOM = np.random.default_rng(0)
-DIMS = 16
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    made = Settings(home=tmp_path / "home", cpus=1)
-    add_sessions(made, {"one": 20, "two": 20})
-    add_codes(made, codes_of("one", 20) | codes_of("two", 20))
-    return made
-
-
-def codes_of(session: str, clips: int) -> dict[str, np.ndarray]:
-    return {f"{session}-{k:04}": RANDOM.standard_normal((3, DIMS)) for k in range(clips)}
+    return two_sessions(tmp_path / "home")
 
 
 def kept(settings: Settings) -> Searchable:
@@ -238,104 +226,3 @@ def test_no_codes_and_no_clip_are_told_apart(settings: Settings) -> None:
     assert told.value.command == "stillhouse reindex"
     with pytest.raises(CatalogEmptyError):
         kept_codes(Catalog(settings.catalog).snapshot(), "student", settings)
-
-
-def test_copies_are_one_group_and_neighbours_none(settings: Settings) -> None:
-    """Clips of another session with the codes of two of ours are found; windows in a row are not.
-
-    Every window of a clip is alike here: all 4 s of neighbours would be a group otherwise.
-    """
-    add_sessions(settings, {"copy": 2})
-    own = {f"two-{k:04}": np.tile(RANDOM.standard_normal(DIMS), (3, 1)) for k in range(2)}
-    moved = {
-        f"copy-{k:04}": own[f"two-{k:04}"] + 0.001 * RANDOM.standard_normal((3, DIMS))
-        for k in range(2)
-    }
-    others = codes_of("one", 20)
-    others = {name: np.tile(x[:1], (3, 1)) for name, x in others.items()}
-    add_codes(settings, own | moved | others, version="w")
-    found = near_duplicates(settings, within=1e-4)
-    groups = [{one["clip_id"] for one in group} for group in found["groups"]]
-    assert sorted(groups, key=min) == [{"two-0000", "copy-0000"}, {"two-0001", "copy-0001"}]
-    assert found["found"] == 2
-    assert found["windows"] == 12
-    assert [group[0]["away"] for group in found["groups"]] == [0, 0]
-    only = "select clip_id from current_clips where session_id != 'copy'"
-    assert near_duplicates(settings, within=1e-4, where=only)["groups"] == []
-    for wrong in (-1.0, 2.0, float("nan")):
-        with pytest.raises(UsageError, match="1 - cosine"):
-            near_duplicates(settings, within=wrong)
-
-
-def test_how_far_equal_things_are_is_read_off_neighbours(settings: Settings) -> None:
-    """Without a bound it is a hundredth of the median distance of windows to the next."""
-    codes = {}
-    for k in range(20):
-        first = RANDOM.standard_normal(DIMS)
-        steps = 0.01 * RANDOM.standard_normal((3, DIMS))
-        codes[f"one-{k:04}"] = first + np.cumsum(steps, axis=0)
-    add_codes(settings, codes, version="w")
-    within = near_duplicates(settings)["within"] / SHARE
-    vectors = kept(settings).vectors.reshape(20, 3, DIMS)
-    away = 1 - np.einsum("nwd,nwd->nw", vectors[:, 1:], vectors[:, :-1])
-    assert within == pytest.approx(float(np.median(away)), rel=0.01)
-
-
-def test_codes_keep_their_place_on_the_map_as_clips_come(settings: Settings) -> None:
-    """Those before lie where they lay, new ones are placed; outgrown, the map turns onto itself."""
-    first = code_map(settings)
-    before = {
-        (x, t): place
-        for x, t, place in zip(
-            first.codes.places["clip_id"].to_pylist(),
-            first.codes.places["start_ns"].to_pylist(),
-            np.array(first.coordinates),
-            strict=True,
-        )
-    }
-
-    def moved() -> float:
-        now = code_map(settings)
-        keys = zip(
-            now.codes.places["clip_id"].to_pylist(),
-            now.codes.places["start_ns"].to_pylist(),
-            strict=True,
-        )
-        gaps = [now.coordinates[k] - before[key] for k, key in enumerate(keys) if key in before]
-        assert len(gaps) == len(before)
-        return float(np.abs(gaps).max())
-
-    assert moved() == 0
-    add_sessions(settings, {"three": 30})
-    add_codes(settings, codes_of("three", 30))
-    assert len(code_map(settings).coordinates) == 210
-    assert moved() < 1e-6
-    folder = settings.state / "search" / "maps"
-    shutil.rmtree(folder)
-    assert moved() > 1e-3  # fitted anew to all of them: elsewhere
-
-
-def test_a_map_that_is_outgrown_is_turned_onto_the_one_before(settings: Settings) -> None:
-    """Five times the codes, drawn from one plane: axes may swap or flip, places do not."""
-    plane = RANDOM.standard_normal((2, DIMS))
-
-    def flat(session: str, clips: int) -> dict[str, np.ndarray]:
-        wide = RANDOM.standard_normal((clips, 3, 2)) * np.array([1.0, 0.9])
-        # Far from where codes have no direction, so that length 1 bends the plane little.
-        return {
-            f"{session}-{k:04}": 0.1 * wide[k] @ plane + 3 * np.eye(DIMS)[0] for k in range(clips)
-        }
-
-    add_codes(settings, flat("one", 20), version="w")
-    first = code_map(settings)
-    old = np.array(first.coordinates)
-    add_sessions(settings, {"many": 90})
-    add_codes(settings, flat("many", 90), version="w")
-    now = code_map(settings)
-    own = np.array([str(x).startswith("one") for x in now.codes.places["clip_id"].to_pylist()])
-    there = np.array(now.coordinates)[own]
-    gap = (there - there.mean(axis=0)) - (old - old.mean(axis=0))
-    assert np.abs(gap).max() < 0.1 * np.abs(old - old.mean(axis=0)).max()
-    quality = now.quality()
-    assert quality is not None
-    assert quality["trustworthiness"] > 0.95
