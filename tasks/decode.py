@@ -139,7 +139,7 @@ def decode_all(
         OSError: the storage fails.
     """
     with _opened(source, max_pixels=limits.pixels) as stream:
-        pictures = Pictures(VideoReformatter)
+        pictures = Pictures(VideoReformatter, av.VideoFrame)
         for count, item in enumerate(play(stream, account), start=1):
             limits.check_frames(source.name, count)
             if isinstance(item, Fault):
@@ -205,7 +205,7 @@ def keyframes(
         MediaError: as `probe`.
         OSError: the storage fails.
     """
-    pictures = Pictures(VideoReformatter)
+    pictures = Pictures(VideoReformatter, av.VideoFrame)
     with _opened(source, threads=threads) as stream:
         clock = stream.clock(start_pts)
         for pts, frame in stream.keyframes() if stream.can_plan else flagged(stream):
@@ -260,7 +260,7 @@ def _pictured(
     threads: int,
     plan: bool,
 ) -> Iterator[Sampled]:
-    pictures = Pictures(VideoReformatter)
+    pictures = Pictures(VideoReformatter, av.VideoFrame)
     found = walk(partial(_opened, source), wanted, start_pts, threads=threads, plan=plan)
     for clock, pts, frame, served in found:
         images = {scale.name: pictures.of(frame, scale) for scale in scales}

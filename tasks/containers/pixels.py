@@ -6,7 +6,8 @@ constructor is the cost: .59 against .91 of raw decoding speed at 224 px).
 Colours: `rgb24` is made with the matrix and range the frame is tagged with (BT.601, BT.709,
 BT.2020, full or limited range); an untagged frame is taken for limited-range BT.601, whatever its
 size, as ffmpeg does. Transfer curves are left alone: HDR stays in its own curve. `gray` is the
-luma as stored, in its own range. Scaling averages areas. `gray16` is for depth streams: the
+luma as stored, in its own range. Scaling averages areas; colours that are made half as large or
+smaller come from halved pictures (`halving.py`). `gray16` is for depth streams: the
 samples of a grey picture of more than 8 bits as they are, nearest neighbours, never averaged.
 """
 
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from tasks.containers.halving import Halves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +65,14 @@ class Scale:
 class Pictures:
     """Makes pictures of the frames of one stream, in displayed orientation."""
 
-    def __init__(self, new_reformatter: Callable[[], Reformatter]) -> None:
+    def __init__(
+        self,
+        new_reformatter: Callable[[], Reformatter],
+        new_frame: Callable[[int, int, str], Frame],
+    ) -> None:
         self._new_reformatter = new_reformatter
         self._reformatters: dict[Scale, Reformatter] = {}
+        self._halves = Halves(new_frame)
 
     def of(self, frame: Frame, scale: Scale) -> npt.NDArray[np.uint8]:
         """Return one picture of a frame, contiguous; a change of size mid-stream is no matter."""
@@ -81,6 +89,7 @@ class Pictures:
                 frame = self._reformat(frame, scale, width, height, "yuv420p")
             picture = _rows(frame, width)
         else:
+            frame = self._halves.of(frame, width, height)
             frame = self._reformat(frame, scale, width, height, "rgb24")
             picture = _rows(frame, 3 * width).reshape(height, width, 3)
         # A stored picture is turned after it was made small.

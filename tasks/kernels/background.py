@@ -13,23 +13,17 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.decode import Scale
-
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from tasks.views.view import DecodedClip
 
     Bools = npt.NDArray[np.bool_]
     Luma = npt.NDArray[np.uint8]
 
-# The picture that flow is computed from: no other is scaled for this.
-LUMA112 = Scale("luma112", 112, 112, "gray")
 # Standard deviations from the background, and the least luma levels: coding noise of flat parts. In
 # real empty rooms less than .1 % of the picture is beyond them.
-NOISES, LEAST_LEVELS = 4.0, 6.0
+NOISES, LEAST_LEVELS = 4.0, 7.0
 # A still camera's clip differs from its median by 1-2 levels; one that moves, by many.
-MOST_NOISE = 6.0
+MOST_NOISE = 7.0
 # Where more of a picture than this differs, the camera moves or the light was switched.
 MOST_SHARE = 0.6
 # A clip this short is its own median.
@@ -38,16 +32,11 @@ LEAST_STEPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Foreground:
-    """What moves at each step: `masks` (T, 112, 112), `usable` (T,), and why where none is."""
+    """What moves at each step: `masks` (T, H, W), `usable` (T,), and why where none is."""
 
     masks: Bools
     usable: Bools
     absent: str | None
-
-
-def foreground_of(clip: DecodedClip) -> Foreground:
-    """Return what moves in a clip; computed at the first call."""
-    return clip.once("background", lambda: foreground(clip.images[LUMA112.name], clip.present))
 
 
 def foreground(luma: Luma, present: Bools) -> Foreground:

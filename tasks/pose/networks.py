@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.pose.detector import decoded, letterboxed
-from tasks.pose.landmarks import MASK_SIDE, SIDE, cropped, person_of
+from tasks.pose.landmarks import cropped, person_of
+from tasks.pose.mask_head import small_mask
 from tasks.views.compiled import Compiled
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def networks(folder: Path, threads: int) -> Networks:
 def _cut(model: Any, *names: str) -> Any:  # noqa: ANN401  the library has no types
     """Return a model with these outputs only, in this order; what only others need is left out.
 
-    The mask is made a probability and averaged to `MASK_SIDE`.
+    The mask is made a small one, see `mask_head.py`.
     """
     import openvino
 
@@ -87,29 +88,9 @@ def _cut(model: Any, *names: str) -> Any:  # noqa: ANN401  the library has no ty
     for name in names:
         source = named[name].node.input_value(0)
         if name == MASK:
-            source = _small_mask(source)
+            source = small_mask(source)
         results.append(source)
     return openvino.Model(results, model.get_parameters())
-
-
-def _small_mask(source: Any) -> Any:  # noqa: ANN401  the library has no types
-    """Return the mask (1, 1, 64, 64) as a probability: the mean of 4 of each 16 pixels.
-
-    The network ends in a convolution at 256 x 256 (a fifth of the time that masks cost), of which
-    every other row and column is left out.
-    """
-    from openvino import opset13 as ops
-
-    shifted = source.node.input_value(0).node
-    last = shifted.input_value(0).node
-    factor = SIDE // MASK_SIDE // 2
-    sampled = ops.convolution(
-        last.input_value(0), last.input_value(1), [2, 2], [0, 0], [1, 1], [1, 1]
-    )
-    logits = ops.add(sampled, shifted.input_value(1))
-    sure = ops.sigmoid(logits)
-    pool = [factor, factor]
-    return ops.avg_pool(sure, pool, [0, 0], [0, 0], pool, exclude_pad=True).output(0)
 
 
 def _fed(model: Any, mean: float, scale: float) -> Any:  # noqa: ANN401  the library has no types

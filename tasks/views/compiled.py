@@ -25,12 +25,17 @@ class Compiled:
 
     def __init__(
         self,
-        model: Any,  # noqa: ANN401  OpenVINO's, or the path of its file
+        model: Any,  # noqa: ANN401  OpenVINO's, or the path of its file (which `fixed` needs)
         threads: int,
         example: Sequence[npt.NDArray[Any]],
         precision: str = PRECISION,
+        *,
+        fixed: bool = False,
     ) -> None:
         """Compile a network for up to `threads` callers, and run it once on `example`.
+
+        With `fixed` it takes inputs of the example's shapes alone, which is quicker by a tenth
+        where the model leaves them open, with equal answers.
 
         Its streams are not pinned: one that is pinned to a core waits there for whoever has it
         while another core is idle, .6 of the speed of two threads that are not.
@@ -38,7 +43,11 @@ class Compiled:
         import openvino
 
         self._tensor = openvino.Tensor
-        self._compiled = openvino.Core().compile_model(
+        core = openvino.Core()
+        if fixed:
+            model = core.read_model(model)
+            model.reshape({k: list(one.shape) for k, one in enumerate(example)})
+        self._compiled = core.compile_model(
             model,
             "CPU",
             {

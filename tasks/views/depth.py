@@ -71,7 +71,8 @@ class DepthKind:
         if not digest:
             return Depth(None)
         example = np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)
-        return Depth(Compiled(str(_converted(assets, digest)), threads, [example], PRECISION))
+        file = str(_converted(assets, digest))
+        return Depth(Compiled(file, threads, [example], PRECISION, fixed=True))
 
 
 def _folder(assets: Path, digest: str) -> Path:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.kernels.background import LUMA112, foreground_of
 from tasks.pose.between import MASK_GRID
 from tasks.pose.networks import ASSET
 from tasks.pose.shared import PARAMETERS, RGB320, loaded_networks, people_of, require_networks
 from tasks.views.drawing import COLOURS, ground, to_pixels
+from tasks.views.pictures import RGB224, foreground_of
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, absent
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ FINER = 4
 SPEC = ViewSpec(
     name="silhouette",
     parameters={**PARAMETERS, "grid": MASK_GRID, "points": POINTS},
-    scales=(RGB320, LUMA112),
+    scales=(RGB320, RGB224),
     arrays=(
         ArraySpec("silhouette", (MASK_GRID, MASK_GRID), "bool", "bits"),
         ArraySpec("contour", (OUTLINES, POINTS, 2), "uint8"),

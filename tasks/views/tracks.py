@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tasks.kernels.background import LUMA112, foreground_of
 from tasks.kernels.sort_tracks import Track, filled, follow
 from tasks.pose.landmarks import box_of
 from tasks.pose.networks import ASSET
 from tasks.pose.shared import PARAMETERS, RGB320, loaded_networks, people_of, require_networks
 from tasks.views.drawing import COLOURS, ground, to_pixels
+from tasks.views.pictures import RGB224, foreground_of
 from tasks.views.view import ArraySpec, DecodedClip, Feature, View, ViewSpec, absent
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ INSIDE = 0.3
 SPEC = ViewSpec(
     name="tracks",
     parameters={**PARAMETERS, "most": MOST},
-    scales=(RGB320, LUMA112),
+    scales=(RGB320, RGB224),
     arrays=(ArraySpec("boxes", (MOST, 6), "float16"),),
     assets=(ASSET,),
     cost_ms=0.5,

@@ -147,11 +147,10 @@ def seen(rgb: Pixels, usable: Bools, eyes: Eyes, late: int, steps: int) -> Part:
     clip = DecodedClip(
         times_ns=np.arange(len(small), dtype=np.int64),
         present=present,
-        images={
-            "luma112": np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in small]),
-            RGB224.name: np.stack([_doubled(one) for one in small]) if eyes.appearance else small,
-        },
+        images={RGB224.name: np.stack([_doubled(one) for one in small])} if eyes.appearance else {},
     )
+    # What `pictures112` would make is here already.
+    clip.once("rgb112", lambda: small)
     said = {"flow": eyes.flow.compute(clip)}
     if eyes.appearance is not None:
         said["appearance"] = eyes.appearance.compute(clip)

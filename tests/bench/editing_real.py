@@ -15,7 +15,6 @@ from infra.settings import load_settings
 from tasks.decode import Scale, Source, sample
 from tasks.editing.regions import Seen, work_size
 from tasks.extraction.plan import asked
-from tasks.kernels.background import LUMA112
 from tasks.pose.shared import RGB320
 from tasks.recordings.sources import clip_source
 from tasks.rigs.calibration import Calibration
@@ -23,6 +22,7 @@ from tasks.rigs.pinhole import resized
 from tasks.views.catalogue import view_named
 from tasks.views.current import view_versions
 from tasks.views.packing import unpacked
+from tasks.views.pictures import RGB224
 from tasks.views.silhouette import SilhouetteKind
 from tasks.views.view import DecodedClip
 
@@ -115,7 +115,7 @@ def person_of(
     """Return a file's first steps of 80 ms, and by step the silhouette of the pose model."""
     width, height = work_size((camera.width, camera.height))
     times = [k * STEP_NS for k in range(steps)]
-    scales = (Scale("work", width, height, "rgb24"), RGB320, LUMA112)
+    scales = (Scale("work", width, height, "rgb24"), RGB320, RGB224)
     shown = {}
     for frame in sample(Source(path), times, scales, start_pts=0):
         shown |= dict.fromkeys(frame.indices, frame.images)

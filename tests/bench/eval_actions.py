@@ -196,8 +196,9 @@ def _window(
     there = np.ones(STEPS, bool)
     flows = []
     for shown in rgb:
-        luma = np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in shown])
-        flows.append(Flow().compute(DecodedClip(times, there, {"luma112": luma})))
+        clip = DecodedClip(times, there, {})
+        clip.once("rgb112", lambda small=shown: small)
+        flows.append(Flow().compute(clip))
     field = np.stack([one.arrays[0] for one in flows]).astype(np.float32) * QUARTER
     tensors = as_torch(
         {

@@ -23,9 +23,10 @@ from catalog.span import SECOND_NS
 from infra import assets
 from infra.settings import load_settings
 from tasks.containers.packets import nal_length_size, nature_of
-from tasks.decode import Decoded, Limits, Scale, Source, decode_all, open_container, sample
+from tasks.decode import Decoded, Limits, Source, decode_all, open_container, sample
 from tasks.mux import write_video
 from tasks.views.flow import CELLS, SIDE, FlowKind
+from tasks.views.pictures import RGB224, luma112
 from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 STEP_S, ROUNDS = 0.08, 5
 STEP_NS = int(STEP_S * SECOND_NS)
-LUMA = (Scale("luma112", SIDE, SIDE, "gray"),)
 BLOCK = 8  # px: larger blocks are cut into such
 MOVING = 0.5  # px of the 112 px picture a step
 CODECS = {
@@ -134,12 +134,12 @@ def grid(source: Source) -> tuple[npt.NDArray[np.int64], int, float, tuple[int, 
 
 
 def decoded(source: Source, times: npt.NDArray[np.int64], start_pts: int) -> DecodedClip:
-    """Decode what the grid needs, by plan, to the luma that DIS reads."""
-    luma = np.zeros((len(times), SIDE, SIDE), np.uint8)
-    for frame in sample(source, times, LUMA, start_pts=start_pts):
+    """Decode what the grid needs, by plan, to the pictures that the view *flow* reads."""
+    pictures = np.zeros((len(times), 2 * SIDE, 2 * SIDE, 3), np.uint8)
+    for frame in sample(source, times, [RGB224], start_pts=start_pts):
         for k in frame.indices:
-            luma[k] = frame.images["luma112"]
-    return DecodedClip(times, np.ones(len(times), bool), {"luma112": luma})
+            pictures[k] = frame.images[RGB224.name]
+    return DecodedClip(times, np.ones(len(times), bool), {RGB224.name: pictures})
 
 
 def dense(clip: DecodedClip) -> Floats:
@@ -151,7 +151,7 @@ def dense(clip: DecodedClip) -> Floats:
 def quick(clip: DecodedClip) -> Floats:
     """Return what DIS says in its fast preset: what one would do to save its time."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    luma = clip.images["luma112"]
+    luma = luma112(clip)
     fields = [dis.calc(a, b, None) for a, b in pairwise(luma)]
     small = [cv2.resize(one, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for one in fields]
     return np.stack(small).transpose(0, 3, 1, 2).astype(float)

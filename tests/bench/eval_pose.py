@@ -20,7 +20,6 @@ import numpy as np
 
 from infra.settings import load_settings
 from tasks.decode import Decoded, Limits, Source, decode_all, probe, sample
-from tasks.kernels.background import LUMA112
 from tasks.pose.networks import ASSET, Networks
 from tasks.pose.people import FULL, PACE, ClipPeople, Pace, find_people
 from tasks.pose.shared import RGB320
@@ -62,7 +61,7 @@ def shown(path: Path, steps: int = 25, step_ns: int = GRID_NS, start_ns: int = 0
     first = next(decode_all(source, LIMITS))
     assert isinstance(first, Decoded)
     times = [start_ns + k * step_ns for k in range(steps)]
-    found = sample(source, times, [RGB320, LUMA112], start_pts=first.pts)
+    found = sample(source, times, [RGB320], start_pts=first.pts)
     pictures = np.stack([shot.images[RGB320.name] for shot in found for _ in shot.indices])
     return Shown(pictures, (picture.width, picture.height))
 

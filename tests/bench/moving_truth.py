@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 
 from tasks.decode import Decoded, Limits, Source, decode_all, sample
-from tasks.kernels.background import LUMA112, foreground
+from tasks.kernels.background import foreground
 from tasks.kernels.overlap import overlaps
 from tasks.kernels.sort_tracks import filled, follow
 from tasks.synthetic.archive import ArchiveSpec, write_archive
+from tasks.views.pictures import RGB224, luma112
 from tasks.views.tracks import LEAST_AREA, blobs_of
+from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +87,9 @@ def clips(truth: Truth) -> Iterator[tuple[str, npt.NDArray[np.uint8], list[int]]
         first = next(decode_all(source, Limits(pixels=1 << 24, frames=1 << 20)))
         assert isinstance(first, Decoded)
         times = [k * GRID_NS for k in range(STEPS)]
-        found = sample(source, times, [LUMA112], start_pts=first.pts)
-        luma = np.stack([shot.images[LUMA112.name] for shot in found for _ in shot.indices])
+        found = sample(source, times, [RGB224], start_pts=first.pts)
+        shown = np.stack([shot.images[RGB224.name] for shot in found for _ in shot.indices])
+        luma = luma112(DecodedClip(np.array(times), np.ones(STEPS, bool), {RGB224.name: shown}))
         own = np.array(recording.times_ns)
         yield member, luma, [int(np.searchsorted(own, t, side="right")) - 1 for t in times]
 
