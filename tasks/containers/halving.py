@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
     Plane = npt.NDArray[np.uint8]
 
-# Formats of three planes of 8 bits, of which the second and third are half as wide and high.
+# Formats of three planes of 8 bits, of which the second and third, the colours, are half as wide and
+# high. (Halves that kept all of those, as yuv444p, take longer to scale than the whole does.)
 FORMATS = frozenset({"yuv420p", "yuvj420p"})
+# A picture is made from a half where that is so many times its size or more: of 720 lines, 320. The
+# colours' planes are halved too, so a picture larger than this would show that.
+LEAST = 9 / 8
 
 
 class Halves:
@@ -35,7 +39,7 @@ class Halves:
         self._half: Frame | None = None
 
     def of(self, frame: Frame, width: int, height: int) -> Frame:
-        """Return a frame halved if it is still no smaller than a size then, else as it is.
+        """Return a frame halved if it is `LEAST` times as large as a size then, else as it is.
 
         As it is too if its planes are of another format than `FORMATS` or do not halve. Never a
         quarter: of 1080p at 224 px it is apart from the mean of areas by 2.4 levels, a half by .9.
@@ -44,8 +48,8 @@ class Halves:
             frame.format.name not in FORMATS
             or frame.width % 4
             or frame.height % 4
-            or frame.width < 2 * width
-            or frame.height < 2 * height
+            or frame.width < 2 * LEAST * width
+            or frame.height < 2 * LEAST * height
         ):
             return frame
         if frame is not self._frame or self._half is None:
@@ -57,7 +61,7 @@ class Halves:
         half.colorspace, half.color_range = frame.colorspace, frame.color_range
         for large, small in zip(frame.planes, half.planes, strict=True):
             size = (small.width, small.height)
-            _lines(small)[:] = cv2.resize(_lines(large), size, interpolation=cv2.INTER_AREA)
+            cv2.resize(_lines(large), size, _lines(small), interpolation=cv2.INTER_AREA)
         return half
 
 

@@ -24,8 +24,8 @@ class ClipSource:
 
     `clock` is the recording's on the session's; `start_pts` is the timestamp of its first frame
     in the stream's own time base. `size` is the recording's (width, height) as displayed, `labels`
-    what users said of it. `archive_uri` to `packed` say where its bytes are, as the
-    listing did (see `Entry`).
+    what users said of it, `has_audio` whether its file has sound. `archive_uri` to `packed` say
+    where its bytes are, as the listing did (see `Entry`).
     """
 
     clip_id: str
@@ -44,6 +44,7 @@ class ClipSource:
     packed: bool = False
     size: tuple[int, int] = (1, 1)
     labels: tuple[str, ...] = ()
+    has_audio: bool = True
 
     @property
     def source(self) -> Source:
@@ -86,4 +87,5 @@ def clip_source(row: Mapping[str, Any]) -> ClipSource:
         packed=row["packed"],
         size=(row["width"], row["height"]),
         labels=tuple(row["labels"] or ()),
+        has_audio=row["has_audio"],
     )

@@ -13,6 +13,7 @@ import torch
 from picture_windows import moving, texture, window
 
 from tasks.damage.corruptions import CORRUPTIONS, corrupt
+from tasks.views.flow import new_search
 from tasks.windows.damaged import ABSENT, ROOM, Eyes, Stretch, Undamaged, stretches, why_not
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def test_undamaged_windows_are_the_judged_steps_and_what_is_seen_of_them() -> No
     assert not set(ABSENT) & set(found.tensors)
     rgb = one.read.tensors["rgb"][0, 1].permute(0, 2, 3, 1).numpy()
     grey = [cv2.cvtColor(np.ascontiguousarray(x), cv2.COLOR_RGB2GRAY) for x in rgb[3:5]]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    field = cv2.resize(dis.calc(*grey, None), (28, 28), interpolation=cv2.INTER_AREA)
+    field = cv2.resize(new_search().calc(*grey, None), (28, 28), interpolation=cv2.INTER_AREA)
     near = found.tensors["flow"][0, 1, 3].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(near, field.clip(-20, 20), atol=0.13)
 

@@ -89,9 +89,29 @@ def test_colours_follow_the_tags(tmp_path: Path, space: str, *, full: bool) -> N
         names[space],
         "pc" if full else "tv",
     )
-    (found,) = sample(source, [0], FULL, start_pts=0)
-    middle = found.images["full"][16, 16::32].astype(int)
-    assert np.abs(middle - colours).max() <= 4
+    # The small one is made from a half.
+    (found,) = sample(source, [0], (*FULL, Scale("small", 24, 8)), start_pts=0)
+    for middle in (found.images["full"][16, 16::32], found.images["small"][4, 4::8]):
+        assert np.abs(middle.astype(int) - colours).max() <= 4
+
+
+def test_small_pictures_are_means_of_areas_whatever_else_is_asked_for(tmp_path: Path) -> None:
+    """Pictures made from a half are near the mean of areas, and equal with and without others."""
+    noise = np.random.default_rng(0).integers(60, 200, (18, 24, 1), np.uint8)
+    grey = cv2.resize(noise, (384, 288), interpolation=cv2.INTER_CUBIC)
+    picture = np.stack([grey, grey // 2 + 40, 200 - grey // 2], -1)
+    write_video(tmp_path / "rich.mp4", [picture] * 3, rate=RATE, options={"crf": "4"})
+    source = Source(str(tmp_path / "rich.mp4"))
+    sizes = ((170, 128), (128, 100), (112, 112), (192, 144))
+    scales = [Scale(f"{width}", width, height) for width, height in sizes]
+    (together,) = sample(source, [0], (*FULL, *scales), start_pts=0)
+    for scale in scales:
+        (alone,) = sample(source, [0], [scale], start_pts=0)
+        small = alone.images[scale.name]
+        np.testing.assert_array_equal(small, together.images[scale.name])
+        size = (scale.width, scale.height)
+        mean = cv2.resize(together.images["full"], size, interpolation=cv2.INTER_AREA)
+        assert np.abs(small.astype(int) - mean).mean() < 4
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv444p", "rgb24", "gray", "yuv422p10le"])

@@ -134,7 +134,7 @@ def test_a_clips_row_gives_its_source() -> None:
     names = dict.fromkeys(["clip_id", "session_id", "session_name", "camera_id"], "x")
     row = numbers | names | {"recording_id": "r", "archive_uri": "/a.zip", "member": "b.mp4"}
     place = {"stream": 1, "byte_offset": 40, "byte_size": 9, "packed": True}
-    row |= {"width": 3, "height": 2, "labels": None}
+    row |= {"width": 3, "height": 2, "labels": None, "has_audio": True}
     assert clip_source(row | place).source == Source("/a.zip", 40, 9, 1, "b.mp4")
     assert clip_source(row | place | {"packed": False}).source == Source("/a.zip", 40, 9, 1)
 

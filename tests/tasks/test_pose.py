@@ -11,7 +11,7 @@ from footage import first_pts
 from tasks.decode import Source, sample
 from tasks.pose.detector import anchors, letterboxed
 from tasks.pose.landmarks import MASK_SIDE, cropped, placed_mask, refined
-from tasks.pose.networks import ASSET, Networks
+from tasks.pose.networks import ASSET, MASK, Networks
 from tasks.pose.people import FULL, PACE, find_people
 from tasks.pose.region import Region, halfway, region_around
 from tasks.pose.shared import RGB320
@@ -53,8 +53,42 @@ def pictures(path: Path) -> Pictures:
     return np.stack([shot.images[RGB320.name] for shot in found for _ in shot.indices])
 
 
+def whole_masks(assets: Path, crops: Pictures) -> npt.NDArray[np.float64]:
+    """Return what the network itself says of crops, in float32: means of 4 x 4 pixels."""
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(str(assets / ASSET / "pose_landmark_full.tflite"))
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    (mask,) = (out for out in compiled.outputs if MASK in out.names)
+    logits = np.stack([compiled(crop[None].astype(np.float32) / 255)[mask] for crop in crops])
+    likely = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-50, 50)))
+    return likely.reshape(-1, MASK_SIDE, 4, MASK_SIDE, 4).mean(axis=(2, 4))
+
+
 def everywhere(shown: Pictures) -> npt.NDArray[np.bool_]:
     return np.ones(len(shown), bool)
+
+
+def test_a_mask_made_at_half_its_resolution_is_the_networks(
+    weights: Path, walker: Pictures
+) -> None:
+    """Its end runs on a grid half as fine; in float32 no more than an edge is another."""
+    region = Region(0.28, 0.5, 0.8, 0.0)
+    crops = np.stack([cropped(one, region, ASPECT) for one in walker[::4]])
+    whole = whole_masks(weights, crops)
+    exact = Networks(weights / ASSET, 1, "f32")
+    seen = [exact.look(one, region, ASPECT) for one in walker[::4]]
+    for full, person in zip(whole, seen, strict=True):
+        assert person is not None
+        assert (full > 0.5).sum() > 100
+        far = np.abs(full - person.mask)
+        assert far.mean() < 0.006
+        # Of a mask a cell or two wide at arms and legs, its edge is what is apart.
+        inside = cv2.erode((full > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (person.mask[inside] > 0.5).mean() > 0.99
+        near = cv2.dilate((full > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (person.mask[~near] > 0.5).sum() < 3
 
 
 def test_a_crop_round_trips_through_a_squashed_picture() -> None:
