@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Plane = npt.NDArray[np.uint8]
 
-# Formats of three planes of 8 bits, of which the second and third, the colours, are half as wide and
-# high. (Halves that kept all of those, as yuv444p, take longer to scale than the whole does.)
+# Formats of three planes of 8 bits, of which the second and third, the colours, are half as wide
+# and high. (Halves that keep all of those, as yuv444p, take longer to scale than the whole.)
 FORMATS = frozenset({"yuv420p", "yuvj420p"})
 # A picture is made from a half where that is so many times its size or more: of 720 lines, 320. The
 # colours' planes are halved too, so a picture larger than this would show that.
