@@ -28,8 +28,9 @@ from tasks.views.catalogue import VIEWS, specs
 from tasks.views.current import current_parts, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from infra.settings import Settings
     from tasks.extraction.clip_work import ClipWork, Extracted
     from tasks.extraction.plan import FeaturePlan
     from tasks.runs.record import FlowRun
@@ -50,12 +51,7 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
     if not plan.missing:
         return
     settings = run.settings
-    weights = {name: weights_of(name, settings) for name in plan.versions}
-    for name in VIEWS.keys() & weights:
-        model = VIEWS[name].spec.model
-        if model is not None and weights[name][model]:
-            registry.place_champion(settings, model)
-        VIEWS[name].prepare(settings.assets, weights[name])
+    weights = prepared(plan.versions, settings)
     parts = {name: current_parts(name, settings) for name in plan.versions}
     run.catalog.commit(
         VIEW_VERSIONS,
@@ -71,12 +67,23 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
             # Few actors with a thread per core: every kernel releases the GIL, so two threads
             # reach .97 of two bare threads, where two actors reach .89.
             needed = {due.view for clip in plan.work for due in clip.due}
-            loaded = {name: weights[name] for name in VIEWS if name in needed}
+            loaded = {name: weights[name] for name in weights if name in needed}
             arguments = (settings, run.flow_run_id, loaded)
             cut = list(batches(plan.work, settings.batch_clips))
             settle(Extractor, arguments, cut)
         if plan.rig_work:
             settle(*_rigs(plan, run))
+
+
+def prepared(names: Iterable[str], settings: Settings) -> dict[str, dict[str, str]]:
+    """Bring here what views of a camera are computed with, once; return the digests by view."""
+    weights = {name: weights_of(name, settings) for name in VIEWS if name in set(names)}
+    for name, digests in weights.items():
+        model = VIEWS[name].spec.model
+        if model is not None and digests[model]:
+            registry.place_champion(settings, model)
+        VIEWS[name].prepare(settings.assets, digests)
+    return weights
 
 
 def batches(work: list[ClipWork], size: int) -> Iterator[list[ClipWork]]:
