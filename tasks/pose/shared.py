@@ -24,7 +24,7 @@ SIDE = 320
 # 256 px loses two.
 RGB320 = Scale("rgb320", SIDE, SIDE, "rgb24")
 # Milliseconds of one step with one person: what a clip's search costs (decision 0013).
-SEARCH_MS = 5.0
+SEARCH_MS = 4.0
 PARAMETERS: dict[str, int | float | str] = {
     "pose_side": SIDE,
     "pose_precision": PRECISION,

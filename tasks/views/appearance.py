@@ -43,7 +43,7 @@ SPEC = ViewSpec(
         ArraySpec("stride32", (320, 7, 7), "int8"),
     ),
     assets=(ASSET,),
-    cost_ms=2.2,
+    cost_ms=1.9,
 )
 
 
