@@ -52,7 +52,7 @@ def decoded_clips(
         for times, work in zip(grids, batch, strict=True)
     ]
     sounds: Iterable[Sound | None] = repeat(None)
-    # Of a mute recording nothing is opened for it: 27 ms of a 1080p file, .02 of a short take.
+    # A mute recording is not opened for it: 27 ms of a file of 1080p.
     if first.has_audio and any(spec.sound for spec in specs):
         sounds = clip_sounds(first.source, instants, start_pts=first.start_pts)
     words: Iterable[Words | None] = repeat(None)

@@ -67,7 +67,7 @@ def compute_features(plan: FeaturePlan, run: FlowRun) -> None:
             # Few actors with a thread per core: every kernel releases the GIL, so two threads
             # reach .97 of two bare threads, where two actors reach .89.
             needed = {due.view for clip in plan.work for due in clip.due}
-            loaded = {name: weights[name] for name in weights if name in needed}
+            loaded = {name: digests for name, digests in weights.items() if name in needed}
             arguments = (settings, run.flow_run_id, loaded)
             cut = list(batches(plan.work, settings.batch_clips))
             settle(Extractor, arguments, cut)

@@ -4,7 +4,7 @@ The network enlarges its features from 128 x 128 to 256 x 256 and refines them b
 a third of the time of a look; what is kept of the mask is its mean over 4 x 4 pixels. Here the same
 layers run on the grid of 128: what a kernel of 3 x 3 sees of an enlarged picture is a kernel of
 3 x 3 on the picture itself, exactly; of layers in between the values that stand half a step away
-are taken as the mean of their neighbours. Decision 0013 has what it costs and what it loses.
+are taken as the mean of their neighbours. Decision 0034 has what it saves and what it loses.
 
 Rewires OpenVINO's graph; reads and writes nothing.
 """
