@@ -31,7 +31,7 @@ def pictures112(clip: DecodedClip) -> npt.NDArray[np.uint8]:
 
 def luma112(clip: DecodedClip) -> npt.NDArray[np.uint8]:
     """Return the clip's luma of full range, BT.601's weights: uint8 (T, 112, 112)."""
-    return clip.once("luma112", lambda: _gray(pictures112(clip)))
+    return clip.once("luma112", lambda: _luma(pictures112(clip)))
 
 
 def foreground_of(clip: DecodedClip) -> Foreground:
@@ -39,11 +39,9 @@ def foreground_of(clip: DecodedClip) -> Foreground:
     return clip.once("background", lambda: foreground(luma112(clip), clip.present))
 
 
-def _gray(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    luma = np.zeros(pictures.shape[:3], np.uint8)
-    for colours, dst in zip(pictures, luma, strict=True):
-        cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY, dst=dst)
-    return luma
+def _luma(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    rows = cv2.cvtColor(pictures.reshape(-1, *pictures.shape[2:]), cv2.COLOR_RGB2GRAY)
+    return np.asarray(rows.reshape(pictures.shape[:3]), np.uint8)
 
 
 def _halved(clip: DecodedClip) -> npt.NDArray[np.uint8]:
