@@ -13,12 +13,14 @@ import numpy as np
 
 from tasks.decode import Scale
 from tasks.kernels.background import foreground
+from tasks.views.view import DecodedClip
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from tasks.kernels.background import Foreground
-    from tasks.views.view import DecodedClip
 
 SMALL = 112
 RGB224 = Scale("rgb224", 2 * SMALL, 2 * SMALL, "rgb24")
@@ -27,6 +29,17 @@ RGB224 = Scale("rgb224", 2 * SMALL, 2 * SMALL, "rgb24")
 def pictures112(clip: DecodedClip) -> npt.NDArray[np.uint8]:
     """Return the clip's pictures halved: uint8 (T, 112, 112, 3), zero where none is shown."""
     return clip.once("rgb112", lambda: _halved(clip))
+
+
+def clip_of(
+    pictures: npt.NDArray[np.uint8],
+    present: npt.NDArray[np.bool_],
+    images: Mapping[str, npt.NDArray[np.uint8]] | None = None,
+) -> DecodedClip:
+    """Return a clip whose halved pictures (T, 112, 112, 3) are here already; steps are its time."""
+    clip = DecodedClip(np.arange(len(pictures), dtype=np.int64), present, dict(images or {}))
+    clip.once("rgb112", lambda: pictures)
+    return clip
 
 
 def luma112(clip: DecodedClip) -> npt.NDArray[np.uint8]:

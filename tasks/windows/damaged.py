@@ -20,8 +20,7 @@ from tasks.damage.corruptions import Footage, damage
 from tasks.damage.rig import dropped_cameras, order_of
 from tasks.views.appearance import AppearanceKind
 from tasks.views.flow import SIDE, FlowKind
-from tasks.views.pictures import RGB224
-from tasks.views.view import DecodedClip
+from tasks.views.pictures import RGB224, clip_of
 from tasks.windows.tensors import read_tensor
 
 if TYPE_CHECKING:
@@ -144,13 +143,8 @@ def seen(rgb: Pixels, usable: Bools, eyes: Eyes, late: int, steps: int) -> Part:
     # One step more, because flow needs the next picture.
     read = slice(late, late + steps + 1)
     small, present = rgb[read], usable[read]
-    clip = DecodedClip(
-        times_ns=np.arange(len(small), dtype=np.int64),
-        present=present,
-        images={RGB224.name: np.stack([_doubled(one) for one in small])} if eyes.appearance else {},
-    )
-    # What `pictures112` would make is here already.
-    clip.once("rgb112", lambda: small)
+    doubled = {RGB224.name: np.stack([_doubled(one) for one in small])} if eyes.appearance else {}
+    clip = clip_of(small, present, doubled)
     said = {"flow": eyes.flow.compute(clip)}
     if eyes.appearance is not None:
         said["appearance"] = eyes.appearance.compute(clip)

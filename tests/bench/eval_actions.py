@@ -41,7 +41,7 @@ from tasks.rigs.pinhole import looking
 from tasks.synthetic.humanoid import clip_names
 from tasks.synthetic.rendering import Scene
 from tasks.views.flow import QUARTER, Flow
-from tasks.views.view import DecodedClip
+from tasks.views.pictures import clip_of
 from tasks.windows.features import PcaOfWindows, stacked
 from tasks.windows.sets import Window, as_torch
 from tasks.windows.tensors import FLOW_LIMIT, camera_vector
@@ -194,11 +194,7 @@ def _window(
     """Make the tensors of pictures (V, T, 112, 112, 3), flow as the view has it."""
     times = np.arange(STEPS, dtype=np.int64) * STEP_NS
     there = np.ones(STEPS, bool)
-    flows = []
-    for shown in rgb:
-        clip = DecodedClip(times, there, {})
-        clip.once("rgb112", lambda small=shown: small)
-        flows.append(Flow().compute(clip))
+    flows = [Flow().compute(clip_of(shown, there)) for shown in rgb]
     field = np.stack([one.arrays[0] for one in flows]).astype(np.float32) * QUARTER
     tensors = as_torch(
         {
