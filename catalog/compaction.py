@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from catalog.datafile import read_columns, write_file
+from catalog.overtaken import removed_if_overtaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def compact(catalog: Catalog, table: Table, *, many: int = MANY) -> int:
     """
     from catalog.tablelog import append, open_log, stored_files
 
-    with catalog.locked():
+    def attempt() -> int:
         log = open_log(catalog.uri, table)
         replaced, written = [], []
         for files in _batches(stored_files(log), many):
@@ -44,8 +45,11 @@ def compact(catalog: Catalog, table: Table, *, many: int = MANY) -> int:
                 written.append(write_file(table, rows, catalog.uri))
                 replaced += files
         if replaced:
-            append(catalog.uri, table, log, written, replaced)
+            with removed_if_overtaken(table, written, catalog.uri):
+                append(catalog.uri, table, log, written, replaced)
         return len(replaced)
+
+    return catalog.until_first(attempt)
 
 
 def _batches(stored: list[StoredFile], many: int) -> Iterator[list[StoredFile]]:

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from catalog.table import Table
 
 
-class OvertakenError(Exception):
-    """Another machine added rows since the stored keys were looked at."""
-
-
 def new_rows(table: Table, keys: pa.Table, stored: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the positions of new rows, ascending; of equal keys in a batch the first counts.
 

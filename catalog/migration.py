@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from catalog.datafile import read_columns, write_file
+from catalog.overtaken import removed_if_overtaken
 from catalog.schemas.registry import TABLES
 from infra.errors import CatalogOutdatedError
 
@@ -41,7 +42,8 @@ def _bring_forward(catalog: Catalog, table: Table) -> bool:
     log = open_log(catalog.uri, table)
     if log is None or not _required(table, columns_to_come(catalog.uri, table, log)):
         return False
-    with catalog.locked():
+
+    def attempt() -> bool:
         log = open_log(catalog.uri, table)
         lacking = _required(table, columns_to_come(catalog.uri, table, log))
         if log is None or not lacking:
@@ -60,8 +62,11 @@ def _bring_forward(catalog: Catalog, table: Table) -> bool:
                 value = [] if pa.types.is_list(field.type) else _UNKNOWN[field.type]
                 rows = rows.append_column(field, pa.array([value] * len(rows), field.type))
             files.append(write_file(table, rows, catalog.uri))
-        replace_all(catalog.uri, table, log, files)
-    return True
+        with removed_if_overtaken(table, files, catalog.uri):
+            replace_all(catalog.uri, table, log, files)
+        return True
+
+    return catalog.until_first(attempt)
 
 
 def _required(table: Table, names: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import uniform
 from tempfile import gettempdir
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,8 @@ from catalog.datafile import (
     write_file,
 )
 from catalog.ids import digest
-from catalog.known import OvertakenError, new_rows
+from catalog.known import new_rows
+from catalog.overtaken import OvertakenError, removed_if_overtaken
 from catalog.snapshot import Snapshot
 from catalog.table import conform
 from infra.errors import CatalogBusyError, HomeNotWritableError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from catalog.table import Rows, Table
 
+T = TypeVar("T")
 # Waiting committers look this often; a commit takes about 30 ms.
 LOCK_POLL_S = 0.02
 # How often a commit is tried where other machines commit too, and how long it waits in between.
@@ -106,7 +108,7 @@ class Catalog:
             files = [write_file(table, part, self.uri) for part in split_partitions(table, new)]
             return self._add(table, log, files, data.num_rows - new.num_rows, written=files)
 
-        return self._first(attempt)
+        return self.until_first(attempt)
 
     def commit_files(self, table: Table, files: Sequence[WrittenFile]) -> Commit:
         """Add files that `datafile.write_file` wrote for this catalog.
@@ -134,10 +136,12 @@ class Catalog:
                 remove_file(table, path, self.uri)
             return commit
 
-        return self._first(attempt)
+        return self.until_first(attempt)
 
-    def _first(self, attempt: Callable[[], Commit]) -> Commit:
-        """Commit what `attempt` does, again for as long as another machine is quicker.
+    def until_first(self, attempt: Callable[[], T]) -> T:
+        """Do what changes a table, again for as long as another machine is quicker.
+
+        `attempt` looks at the table anew each time, and takes away what it wrote in vain.
 
         Raises:
             CatalogBusyError: others always are.
@@ -186,12 +190,8 @@ class Catalog:
         from catalog.tablelog import append
 
         if files:
-            try:
+            with removed_if_overtaken(table, written, self.uri):
                 version = append(self.uri, table, log, files)
-            except OvertakenError:
-                for file in written:
-                    remove_file(table, file.path, self.uri)
-                raise
         else:
             version = -1 if log is None else log.version()
         added = sum(file.rows for file in files)

@@ -10,7 +10,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
@@ -18,7 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from catalog.datafile import table_uri
-from catalog.known import OvertakenError
+from catalog.overtaken import OvertakenError
 from infra.errors import CatalogOutdatedError
 from infra.storage import disk_errors, store_errors
 
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from catalog.table import Table
 
 # Only other machines can get in between our lock and the log; delta-rs then tries again by itself,
-# but for a commit that rests on which keys there were: of two transactions with one name that were
-# begun at the same version, it refuses the later.
+# but for a commit that rests on which keys there were, or on which files: of two transactions with
+# one name that were begun at the same version, it refuses the later.
 COMMIT_RETRIES = 50
-NEW_KEYS = "stillhouse-new-keys"
+NEW_KEYS, OTHER_FILES = "stillhouse-new-keys", "stillhouse-other-files"
 # Models and generations name the snapshot they read, so versions never expire from the log.
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+# Another changed keys or files that ours rests on, or the columns, since the log was read.
+_OVERTAKEN = re.compile(r"Concurrent transaction|(Metadata|Protocol) changed")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -129,28 +131,48 @@ def append(
     with _storage_errors(catalog_uri):
         # Of rows that only move to other files no key is new; a table without a key takes any row.
         rests = bool(table.key) and not replaced
+        names = [NEW_KEYS] if rests else []
+        if replaced:
+            # What is lost may be what a commit of now takes for known.
+            names = [OTHER_FILES, NEW_KEYS] if lossy else [OTHER_FILES]
         # Where there was no log, ours begins it; columns that came are one step of it.
         seen = -1 if log is None else log.version()
-        log = _create(catalog_uri, table) if log is None else log
-        _evolve(catalog_uri, table, log)
+        try:
+            log = _create(catalog_uri, table) if log is None else log
+            _evolve(catalog_uri, table, log)
+        except CommitFailedError as error:
+            # Another machine began the table, or brought its columns, in the same moment.
+            raise OvertakenError from error
         if rests and log.version() > seen + 1:
             raise OvertakenError
-        asked = [Transaction(NEW_KEYS, log.version() + 1)] if rests else []
-        try:
-            log.create_write_transaction(
-                actions,
-                mode="append",
-                schema=log.schema(),
-                partition_by=list(table.partition_by),
-                commit_properties=CommitProperties(
-                    max_commit_retries=COMMIT_RETRIES, app_transactions=asked
-                ),
-            )
-        except CommitFailedError as error:
-            if "Concurrent transaction" not in str(error):
-                raise
-            raise OvertakenError from error
-        log.update_incremental()
+        return _write(log, actions, "append", log.schema(), table, names)
+
+
+def _write(
+    log: DeltaTable,
+    actions: list[AddAction | RemoveAction],
+    mode: Literal["append", "overwrite"],
+    schema: Schema,
+    table: Table,
+    names: Sequence[str],
+) -> int:
+    """Commit one step that rests on what the log says now, by transactions of these names."""
+    asked = [Transaction(name, log.version() + 1) for name in names]
+    try:
+        log.create_write_transaction(
+            actions,
+            mode=mode,
+            schema=schema,
+            partition_by=list(table.partition_by),
+            commit_properties=CommitProperties(
+                max_commit_retries=COMMIT_RETRIES, app_transactions=asked
+            ),
+        )
+    except CommitFailedError as error:
+        if not _OVERTAKEN.search(str(error)):
+            raise
+        raise OvertakenError from error
+    log.update_incremental()
     return log.version()
 
 
@@ -183,19 +205,16 @@ def replace_all(
     """Have a table consist of these files and have the declared columns, in one atomic step.
 
     Raises:
+        OvertakenError: `log` is no longer all there is; nothing was changed.
         DiskFullError: the disk is full; nothing was changed.
     """
     now_ms = time.time_ns() // 1_000_000
+    actions: list[AddAction | RemoveAction] = [
+        _added(file, now_ms, data_change=True) for file in files
+    ]
+    schema = Schema.from_arrow(table.schema)
     with _storage_errors(catalog_uri):
-        log.create_write_transaction(
-            [_added(file, now_ms, data_change=True) for file in files],
-            mode="overwrite",
-            schema=Schema.from_arrow(table.schema),
-            partition_by=list(table.partition_by),
-            commit_properties=CommitProperties(max_commit_retries=COMMIT_RETRIES),
-        )
-        log.update_incremental()
-    return log.version()
+        return _write(log, actions, "overwrite", schema, table, [NEW_KEYS, OTHER_FILES])
 
 
 def columns_to_come(catalog_uri: str, table: Table, log: DeltaTable | None) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.datafile import read_columns, remove_file, write_file
+from catalog.overtaken import removed_if_overtaken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,10 +52,11 @@ def vacuum(
     if not partitions:
         raise ValueError(f"which partitions of {table.name} are to stay?")
     wanted = pa.array(sorted(keep), pa.string())
-    gone: list[StoredFile] = []
-    written: list[WrittenFile] = []
-    rows = 0
-    with catalog.locked():
+
+    def attempt() -> Vacuumed:
+        gone: list[StoredFile] = []
+        written: list[WrittenFile] = []
+        rows = 0
         log = open_log(catalog.uri, table)
         for file in stored_files(log):
             if dict(file.partition) in partitions:
@@ -70,8 +72,11 @@ def vacuum(
             gone.append(file)
             rows += len(keys) - staying
         if gone:
-            append(catalog.uri, table, log, written, gone, lossy=True)
+            with removed_if_overtaken(table, written, catalog.uri):
+                append(catalog.uri, table, log, written, gone, lossy=True)
         for file in gone:
             remove_file(table, file.path, catalog.uri)
-    freed = sum(file.bytes for file in gone) - sum(file.bytes for file in written)
-    return Vacuumed(rows, len(gone), freed)
+        freed = sum(file.bytes for file in gone) - sum(file.bytes for file in written)
+        return Vacuumed(rows, len(gone), freed)
+
+    return catalog.until_first(attempt)
