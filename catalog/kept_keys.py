@@ -79,7 +79,7 @@ class KeptKeys:
             return np.empty(0, np.uint64)
         root = table_uri(snapshot.catalog_uri, table)
         files = dict.fromkeys(TABLES, ()) | {table.name: [f"{root}/{path}" for path in paths]}
-        with connect(snapshot, files=files) as connection:
+        with connect(snapshot, files=files, names={table.name}) as connection:
             connection.execute("set preserve_insertion_order = false")
             reader = connection.sql(f"select {question}").to_arrow_reader(ROWS_AT_ONCE)
             return merged([batch.column(0).to_numpy() for batch in reader])

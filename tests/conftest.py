@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # What a property takes by the clock says how busy the machine is, and nothing of the property.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+# Two files of tests run side by side, on the two cores that a machine may have: one core each. What
+# says how many it wants has those.
+os.environ["STILLHOUSE_CPUS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 # Before Prefect, Ray or MLflow are imported by any test.
 Settings(home=Path(tempfile.mkdtemp(prefix="stillhouse-tests-"))).prepare_process()

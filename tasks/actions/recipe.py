@@ -19,7 +19,7 @@ from infra import registry
 from tasks.actions.judgement import ActionJudgement
 from tasks.actions.material import ActionMaterial, action_material
 from tasks.actions.presets import MODEL_NAME, ActionPreset, action_preset_named
-from tasks.codes.encode_plan import coding_by
+from tasks.codes.coding import coding_by
 from tasks.distiller.presets import MODEL_NAME as DISTILLER
 from tasks.judging.heldout import judge_versions
 from tasks.judging.trials import served_trial
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from infra.registry import ModelVersion
     from tasks.actions.peers import PeerCodes
-    from tasks.codes.encode_plan import Coding
+    from tasks.codes.coding import Coding
     from tasks.runs.record import FlowRun
     from tasks.training.recipe import Work
     from tasks.windows.sets import WindowSource

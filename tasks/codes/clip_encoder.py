@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from catalog.datafile import WrittenFile
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
-    from tasks.codes.encode_plan import CodeWork, Coding
+    from tasks.codes.coding import CodeWork, Coding
     from tasks.codes.encoding import WindowCode
 
 # Clips, times their cameras, that are read together, at about 2 MB each: neighbours share row

@@ -21,7 +21,7 @@ from models.code_energy import CodeEnergy
 from models.precision import autocast
 from models.refinement import refine
 from tasks.codes.model import load_distiller
-from tasks.codes.refine_plan import STAGE, stored_codes
+from tasks.codes.refining import STAGE, stored_codes
 from tasks.codes.targets import symbols_of, target_of
 from tasks.windows.clip_windows import ClipWindows
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from catalog.snapshot import Snapshot
     from infra.settings import Settings
     from models.refinement import Refined
-    from tasks.codes.refine_plan import RefineWork, Refining
+    from tasks.codes.refining import RefineWork, Refining
 
 # Curves of one batch that are kept for the picture.
 CURVES = 2

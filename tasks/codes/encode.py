@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tasks.codes.clip_encoder import EncodedClips
-    from tasks.codes.encode_plan import CodeWork, EncodePlan
+    from tasks.codes.coding import CodeWork
+    from tasks.codes.encode_plan import EncodePlan
     from tasks.runs.record import FlowRun
 
 T = TypeVar("T")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from models.window_encoder import WindowEncoder
-    from tasks.codes.encode_plan import CodeWork, Coding, DueClips, EncodePlan
+    from tasks.codes.coding import CodeWork, Coding
+    from tasks.codes.encode_plan import DueClips, EncodePlan
     from tasks.runs.record import FlowRun
 
 # CPU to read one camera's features of a window of 8 steps out of the catalog: `make bench-encode`.

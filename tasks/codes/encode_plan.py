@@ -5,7 +5,6 @@ Reads the catalog, the registry and which assets are here; writes nothing.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,107 +13,27 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from catalog.code_state import CLIP_TABLES, Wanted, code_state
-from catalog.ids import digest
-from catalog.kept_keys import KeptKeys, among, partition_files
-from catalog.query import ask, connect_to, query_text, rows
-from catalog.schemas.features import FEATURES
+from catalog.code_state import Wanted, code_state
+from catalog.kept_keys import KeptKeys, among
+from catalog.query import named, rows
 from catalog.usersql import selection
 from infra import registry
 from infra.errors import CatalogEmptyError
-from tasks.codes.presets import reading_of
+from tasks.codes.coding import CodeWork, Coding, coding_by
 from tasks.codes.serving import serving_of
 from tasks.distiller.presets import MODEL_NAME
 from tasks.views.catalogue import view_named
-from tasks.views.current import missing_assets, view_versions
-from tasks.views.version import own_source
 from tasks.windows.clip_index import indexed
-from tasks.windows.reader import WindowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
 
     from catalog.code_state import CodeState
     from catalog.snapshot import Snapshot
-    from infra.registry import ModelVersion
-    from infra.settings import Settings
-    from models.precision import Precision
     from tasks.runs.record import FlowRun
-    from tasks.windows.clip_index import ClipIndex
 
-STAGE = "reindex"
 # Clips that are Python objects at once: 2 KB each. A chunk takes 2 s of CPU at a million.
 CHUNK_CLIPS = 50_000
-# What of our source can change a code besides the network, whose version stands in its files, and
-# the views, which have versions of their own.
-SOURCES = (
-    "tasks.windows.clip_index",
-    "tasks.windows.clip_windows",
-    "tasks.codes.encoding",
-    "tasks.windows.tensors",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Coding:
-    """How clips are encoded: by which model, from which views, in windows of `steps`, how exactly.
-
-    `views` maps those that windows are read from to their versions; `tensors` are the windows'.
-    """
-
-    model: ModelVersion
-    views: Mapping[str, str]
-    steps: int
-    precision: Precision
-    tensors: tuple[str, ...] = WindowSpec().tensors
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """What the version is made of, by its name in the table `code_versions`."""
-        return {
-            "model_digest": self.model.digest,
-            "views": json.dumps(dict(self.views), sort_keys=True),
-            "windows": f"{self.steps} steps, {self.precision}",
-            "source": digest(*own_source(SOURCES)),
-        }
-
-    @property
-    def version(self) -> str:
-        """The version of the codes."""
-        return digest("code", *self.parts.values())[:16]
-
-    @property
-    def spec(self) -> WindowSpec:
-        """The windows: end to end, of every camera that the network takes."""
-        return WindowSpec(tensors=self.tensors, steps=self.steps, stride=self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class CodeWork:
-    """One clip to be encoded: its end on the session clock, and the digest of what it is given."""
-
-    clip: ClipIndex
-    end_ns: int
-    given: str
-
-    def refusal(
-        self, version: str, why: tuple[str, str], flow_run_id: str, seen_ns: int
-    ) -> dict[str, Any]:
-        """Return the quarantine row that says why this clip has no code of a version."""
-        return {
-            "item_id": self.clip.clip_id,
-            "kind": "clip",
-            "stage": STAGE,
-            "reason": why[0],
-            "detail": why[1],
-            "version": version,
-            "start_ns": self.clip.start_ns,
-            "end_ns": self.end_ns,
-            "frames": 0,
-            "flow_run_id": flow_run_id,
-            "seen_ns": seen_ns,
-        }
 
 
 class DueClips:
@@ -164,8 +83,7 @@ class DueClips:
 
     def _of(self, sessions: Mapping[str, int]) -> Iterator[CodeWork]:
         for names in _chunks(sessions):
-            with connect_to(self._snapshot, CLIP_TABLES) as connection:
-                found = ask(connection, query_text("session_givens"), {"sessions": names})
+            found = named(self._snapshot, "session_givens", {"sessions": names})
             # Which of them are due is known: no feature and no code is read again.
             keys = found["code"].to_numpy()
             order = np.argsort(keys)
@@ -219,11 +137,8 @@ def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) ->
         UsageError, ModelNotFoundError: there is no such model.
     """
     settings, snapshot = run.settings, run.catalog.snapshot()
-    with connect_to(snapshot, CLIP_TABLES) as connection:
-        if not ask(connection, query_text("has_clips")).num_rows:
-            raise CatalogEmptyError(
-                "The catalog has no clips yet.", command="stillhouse ingest FOLDER"
-            )
+    if not named(snapshot, "has_clips").num_rows:
+        raise CatalogEmptyError("The catalog has no clips yet.", command="stillhouse ingest FOLDER")
     model = registry.resolve(settings, model_uri or f"models:/{MODEL_NAME}@champion")
     coding = coding_by(model, snapshot, settings)
     serving = serving_of(snapshot, model.name)
@@ -251,34 +166,3 @@ def plan_codes(model_uri: str | None, run: FlowRun, first: str | None = None) ->
     work = DueClips(snapshot, state, settings.grid_step_ns, urgent)
     champion = registry.champion_version(settings, model.name)
     return EncodePlan(coding, snapshot, work, model.version == champion)
-
-
-def coding_by(model: ModelVersion, snapshot: Snapshot, settings: Settings) -> Coding:
-    """Return how a model encodes the clips of a snapshot here.
-
-    Of the views that windows can have, those count that can be extracted here or have been: one
-    whose asset never came is absent from every window, and no clip waits for it.
-    """
-    from models.precision import precision_of
-
-    reading = reading_of(model)
-    versions = view_versions(WindowSpec(tensors=reading.tensors).views, settings)
-    there = {
-        name
-        for name, version in versions.items()
-        if partition_files(snapshot, FEATURES, {"view": name, "version": version})
-    }
-    unavailable = missing_assets(list(versions), settings.assets)
-    views = {
-        name: version
-        for name, version in versions.items()
-        if name in there or (there and name not in unavailable)
-    }
-    return Coding(
-        model=model,
-        views=views,
-        steps=reading.steps,
-        # As it was trained and judged: the smallest network is slower in bf16.
-        precision=precision_of(bf16=reading.bf16),
-        tensors=reading.tensors,
-    )

@@ -11,8 +11,8 @@ from catalog.query import rows
 from catalog.store import Catalog
 from infra import registry
 from infra.errors import UsageError
-from tasks.codes.encode_plan import coding_by
-from tasks.codes.refine_plan import base_of
+from tasks.codes.coding import coding_by
+from tasks.codes.refining import base_of
 from tasks.codes.serving import PARTS
 from tasks.distiller.presets import MODEL_NAME
 from tasks.extraction.plan import asked

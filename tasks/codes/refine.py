@@ -18,7 +18,8 @@ from infra import registry
 from infra.observability import progress
 from infra.past_runs import tracking_errors
 from infra.ray_cluster import Finished, connect, map_batches_again
-from tasks.codes.refine_plan import refine_state, stored_codes
+from tasks.codes.refine_plan import refine_state
+from tasks.codes.refining import stored_codes
 from tasks.codes.serving import begin_serving, serving_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from catalog.snapshot import Snapshot
     from tasks.codes.clip_refiner import RefinedClips
-    from tasks.codes.refine_plan import RefinePlan, RefineWork, Refining
+    from tasks.codes.refine_plan import RefinePlan
+    from tasks.codes.refining import RefineWork, Refining
     from tasks.runs.record import FlowRun
 
 # Clips a worker takes at a time, 5 s each or more: what a killed run has lost a core.

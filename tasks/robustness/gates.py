@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.robustness.cells import ACCURACIES, cells_of
-from tasks.robustness.protocols import is_judged, protocol_of
+from tasks.robustness.protocols import is_judged, known_rows, protocol_of
 from tasks.robustness.report import FLOORS, Robustness
-from tasks.robustness.run import known_rows
 from tasks.training.recipe import Gate
 
 if TYPE_CHECKING:

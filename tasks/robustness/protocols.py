@@ -128,3 +128,9 @@ _PROTOCOLS: dict[str, Callable[[ModelVersion, int | None, FlowRun], Protocol]] =
     DISTILLER: _codes,
     **dict.fromkeys(SUPER_RESOLUTIONS, _pictures),
 }
+
+
+def known_rows(run: FlowRun, model_digest: str, judged: str) -> list[dict[str, Any]]:
+    """Return what is on record of a set of weights on some held-out footage."""
+    asked = {"model_digest": model_digest, "judged": judged}
+    return rows(run.catalog.snapshot(), "robustness_scores", asked)

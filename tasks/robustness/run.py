@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from catalog.query import rows
 from catalog.schemas.robustness import ROBUSTNESS
 from infra import registry
 from infra.errors import ModelNotFoundError
@@ -24,7 +23,7 @@ from infra.ray_cluster import Finished, connect, map_batches
 from tasks.damage.corruptions import CORRUPTIONS, is_trained
 from tasks.robustness.cells import cells_of
 from tasks.robustness.picture import robustness_picture
-from tasks.robustness.protocols import protocol_of
+from tasks.robustness.protocols import known_rows, protocol_of
 from tasks.robustness.remarks import remarks_of
 from tasks.robustness.report import HELD_OUT, TRAINED, Robustness
 
@@ -93,12 +92,6 @@ def plan_robustness(
     run.ledger.inputs = len(cells)
     run.ledger.cached = len(cells) - len(missing)
     return RobustnessPlan(found, protocol, cells, missing)
-
-
-def known_rows(run: FlowRun, model_digest: str, judged: str) -> list[dict[str, Any]]:
-    """Return what is on record of a set of weights on some held-out footage."""
-    asked = {"model_digest": model_digest, "judged": judged}
-    return rows(run.catalog.snapshot(), "robustness_scores", asked)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

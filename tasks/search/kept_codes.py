@@ -270,7 +270,8 @@ def _all(
     for some in ([x for x in files if x not in known], [x for x in files if x in known]):
         if not some:
             continue
-        with connect(snapshot, files={**nothing, CODES.name: some}) as connection:
+        those = {**nothing, CODES.name: some}
+        with connect(snapshot, files=those, names={CODES.name}) as connection:
             asked = connection.sql(query_text("code_vectors"), params={"model": model})
             for batch in asked.to_arrow_reader(_AT_ONCE):
                 if len(batch):

@@ -36,8 +36,8 @@ from models.distiller import Distiller
 from models.distiller_config import PRESETS
 from models.precision import autocast, cpu_precision
 from tasks.codes.clip_encoder import ClipEncoder
+from tasks.codes.coding import CodeWork, Coding
 from tasks.codes.encode import batch_size, batches
-from tasks.codes.encode_plan import CodeWork, Coding
 from tasks.codes.encoding import TOGETHER
 from tasks.windows.clip_index import indexed
 from tasks.windows.clip_windows import ClipWindows

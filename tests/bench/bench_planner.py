@@ -65,7 +65,7 @@ def make(home: Path, clips: int) -> None:
     from catalog.ids import digest
     from infra import registry
     from infra.settings import load_settings
-    from tasks.codes.encode_plan import Coding
+    from tasks.codes.coding import Coding
     from tasks.codes.presets import reading_of
     from tasks.views.current import view_versions
     from tasks.windows.reader import WindowSpec

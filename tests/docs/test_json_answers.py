@@ -70,7 +70,7 @@ def coded(road: Road, tmp_path_factory: pytest.TempPathFactory) -> tuple[Setting
     home.mkdir()
     (home / "assets").symlink_to(road.settings.assets.resolve())
     shutil.copytree(road.settings.root / "catalog", home / "catalog")
-    settings = Settings(home=home, cpus=2)
+    settings = Settings(home=home, cpus=1)
     register_distiller(settings, folder / "first", seed=1)
     return settings, reindex(None, str(home))
 

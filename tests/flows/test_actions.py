@@ -231,6 +231,7 @@ def _frames(path: Path) -> Iterator[av.VideoFrame]:
         yield from container.decode(video=0)
 
 
+@pytest.mark.long
 def test_who_enters_a_real_room_later_is_told(room: Told) -> None:
     """Another person, in other clothes, than the one who was learned; and the empty room between.
 
@@ -249,6 +250,7 @@ def test_who_enters_a_real_room_later_is_told(room: Told) -> None:
     assert all(len(box) and overlap(box, man) > 0.5 for box in boxes)
 
 
+@pytest.mark.long
 def test_what_was_told_is_found_by_words(room: Told) -> None:
     """Nothing but the head says that somebody is there after 24 s: a search by words finds it."""
     late = "select clip_id from current_clips where start_ns >= 24000000000"

@@ -41,7 +41,7 @@ def homes(road: Road, tmp_path_factory: pytest.TempPathFactory) -> list[Settings
         home.mkdir()
         (home / "assets").symlink_to(road.settings.assets.resolve())
         shutil.copytree(road.settings.root / "catalog", home / "catalog")
-        settings = Settings(home=home, cpus=2)
+        settings = Settings(home=home, cpus=1)
         register_distiller(settings, folder / "model", seed=1, champion=False, preset="ci")
         found.append(settings)
     return found

@@ -44,6 +44,8 @@ def started(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     # Not what this process's Prefect, MLflow and Ray were started with.
     ours = ("PREFECT", "MLFLOW", "RAY_AUTH")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    # What the road's one thread made is what two make.
+    environment["STILLHOUSE_CPUS"] = "2"
     process = subprocess.Popen(
         command,
         env=environment,

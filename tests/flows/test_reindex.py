@@ -25,8 +25,9 @@ from infra.errors import CatalogEmptyError, ModelNotFoundError, NoChampionError
 from infra.settings import Settings
 from models.precision import autocast
 from tasks.codes import encode_plan
+from tasks.codes.coding import coding_by
 from tasks.codes.encode import encode_clips
-from tasks.codes.encode_plan import EncodePlan, coding_by, plan_codes
+from tasks.codes.encode_plan import EncodePlan, plan_codes
 from tasks.codes.encoding import encode_windows
 from tasks.codes.explain import explain_code
 from tasks.runs.record import FlowRun
@@ -62,7 +63,7 @@ def new_home(road: Road, folder: Path, *without: str) -> Settings:
     (home / "assets").symlink_to(road.settings.assets.resolve())
     ignored = shutil.ignore_patterns(*without)
     shutil.copytree(road.settings.root / "catalog", home / "catalog", ignore=ignored)
-    return Settings(home=home, cpus=2)
+    return Settings(home=home, cpus=1)
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +168,10 @@ def test_explain_says_what_a_code_is_made_of(encoded: Home) -> None:
 
 
 def test_a_run_that_ended_half_way_is_gone_on_with(
-    encoded: Home, road: Road, tmp_path: Path
+    encoded: Home, road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was committed is cached, the rest is made, and together they are what one run makes."""
+    """What was committed is cached, two workers make the rest: the codes that one made in one go."""
+    monkeypatch.setenv("STILLHOUSE_CPUS", "2")
     settings = new_home(road, tmp_path)
     register_distiller(settings, tmp_path / "first", seed=1)
     first = FlowRun("test", settings)

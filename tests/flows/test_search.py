@@ -39,7 +39,7 @@ def searched(road: Road, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home.mkdir()
     (home / "assets").symlink_to(road.settings.assets.resolve())
     shutil.copytree(road.settings.root / "catalog", home / "catalog")
-    settings = Settings(home=home, cpus=2)
+    settings = Settings(home=home, cpus=1)
     register_distiller(settings, folder / "first", seed=1)
     reindex(None, str(home))
     return settings

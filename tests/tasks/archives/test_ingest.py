@@ -85,7 +85,7 @@ def test_a_prefix_of_a_store_is_ingested_by_the_command(
     assert (first["done"], first["inputs"]) == (len(footage.members),) * 2
     ingest(str(footage.folder), str(plain))
     assert known(home) == known(plain)
-    again = stillhouse(home, "ingest", place.uri)
+    again = ingest(place.uri, str(home))
     assert (again["cached"], again["bytes_in"]) == (len(footage.members), 0)
 
 
