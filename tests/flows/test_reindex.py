@@ -170,7 +170,7 @@ def test_explain_says_what_a_code_is_made_of(encoded: Home) -> None:
 def test_a_run_that_ended_half_way_is_gone_on_with(
     encoded: Home, road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was committed is cached, two workers make the rest: the codes that one made in one go."""
+    """What was committed is cached, two workers make the rest: what one worker makes in one go."""
     monkeypatch.setenv("STILLHOUSE_CPUS", "2")
     settings = new_home(road, tmp_path)
     register_distiller(settings, tmp_path / "first", seed=1)
