@@ -68,7 +68,9 @@ def test_only_files_that_are_new_are_read(
     monkeypatch.setattr(
         room,
         "connect",
-        lambda s, files: opened.append(len(files["codes"])) or connect(s, files=files),
+        lambda s, files, names: (
+            opened.append(len(files["codes"])) or connect(s, files=files, names=names)
+        ),
     )
     add_sessions(settings, {"three": 5})
     add_codes(settings, codes_of("three", 5))
