@@ -40,6 +40,22 @@ class Doubler:
         return 2 * behave(item) + self.offset, os.getpid()
 
 
+class Pair(Doubler):
+    """One of two that double numbers; neither begins before the other is there."""
+
+    def __init__(self, offset: int, folder: str) -> None:
+        super().__init__(offset)
+        self.folder = Path(folder)
+        (self.folder / str(os.getpid())).touch()
+
+    def run(self, item: int) -> tuple[int, int]:
+        """Wait for the other, then double."""
+        until = time.monotonic() + 60
+        while len(list(self.folder.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        return super().run(item)
+
+
 class Summer:
     """Sums a batch, or dies of one in it."""
 
@@ -118,9 +134,10 @@ def die(after: int) -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("ray_local")
-def test_every_batch_comes_back_from_a_pool_of_actors() -> None:
+def test_every_batch_comes_back_from_a_pool_of_actors(tmp_path: Path) -> None:
     """Forty items through two actors with two threads each: every one once, from two processes."""
-    found = list(map_batches(Doubler, (1,), iter(range(40)), actors=2, threads=2, cpus_per_actor=1))
+    worker, items = (1, str(tmp_path)), iter(range(40))
+    found = list(map_batches(Pair, worker, items, actors=2, threads=2, cpus_per_actor=1))
     assert all(isinstance(one, Finished) for one in found)
     assert sorted((one.item, one.result[0]) for one in found if isinstance(one, Finished)) == [
         (k, 2 * k + 1) for k in range(40)
@@ -257,8 +274,8 @@ def test_an_actor_that_is_killed_while_it_starts_is_replaced(tmp_path: Path) -> 
 @pytest.mark.usefixtures("ray_local")
 def test_a_deadline_ends_with_its_item() -> None:
     """A process is used again after an item that ended in time, and is not killed later."""
-    found = list(map_isolated(behave, [0] * 20, timeout_s=0.4, concurrency=1))
-    assert found == [Finished(0, 0)] * 20
+    found = list(map_isolated(behave, [0] * 60, timeout_s=2, concurrency=1))
+    assert found == [Finished(0, 0)] * 60
 
 
 @pytest.mark.usefixtures("ray_local")
