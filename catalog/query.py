@@ -100,7 +100,8 @@ def connect_to(
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection in which these tables are, and all others empty.
 
-    With `names` only those tables and views are made. Opening a table costs a look into every file of it: 4 s where it has 100 million rows.
+    With `names` only those tables and views are made. Opening a table costs a look into every
+    file of it: 4 s where it has 100 million rows.
     """
     files: dict[str, tuple[str, ...]] = dict.fromkeys(TABLES, ())
     files |= {table.name: snapshot.files(table) for table in tables}
